@@ -1,0 +1,140 @@
+# One helper per kind of target; everything a target needs comes from here.
+#
+#   records_proto_library(NAME x PROTOS a.proto b.proto [GRPC] DEPS y)   generated code of one proto package
+#   records_cc_library(NAME x SRCS a.cc HDRS a.h DEPS y)                 a library, used as records::x
+#   records_cc_binary(NAME x SRCS main.cc DEPS y)                        a program
+#   records_cc_test(NAME x_test SRCS x_test.cc DEPS y LABELS unit)       a GoogleTest program, run by ctest
+#
+# DEPS name other records targets without the prefix, or any imported target (absl::strings).
+
+option(RECORDS_BUILD_TESTS "Build the tests" ON)
+set(RECORDS_SANITIZE "" CACHE STRING "Sanitizers for our own code: 'address,undefined' or 'thread'")
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_CXX_SCAN_FOR_MODULES OFF)
+
+find_program(RECORDS_CCACHE ccache)
+if(RECORDS_CCACHE)
+  # ccache may only reuse a precompiled header when told that the two macros below do not matter.
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+      ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${RECORDS_CCACHE})
+endif()
+find_program(RECORDS_MOLD mold)
+
+find_package(Threads REQUIRED)
+find_package(Protobuf REQUIRED)
+find_package(gRPC CONFIG REQUIRED)
+find_package(absl CONFIG REQUIRED)
+find_package(RocksDB CONFIG REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(spdlog CONFIG REQUIRED)
+find_package(CLI11 CONFIG REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(prometheus-cpp CONFIG REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(cjose REQUIRED IMPORTED_TARGET cjose)
+if(RECORDS_BUILD_TESTS)
+  find_package(GTest CONFIG REQUIRED)
+endif()
+
+# What every target of ours is compiled with.
+add_library(records_options INTERFACE)
+target_include_directories(records_options INTERFACE ${PROJECT_SOURCE_DIR})
+target_compile_options(records_options INTERFACE
+  -Wall -Wextra -Wpedantic -Werror -Wnon-virtual-dtor -Woverloaded-virtual -Wshadow=local
+  -Wno-missing-field-initializers -fno-omit-frame-pointer -Winvalid-pch)
+if(RECORDS_MOLD)
+  target_link_options(records_options INTERFACE -fuse-ld=mold)
+endif()
+if(RECORDS_SANITIZE)
+  target_compile_options(records_options INTERFACE -fsanitize=${RECORDS_SANITIZE} -fno-sanitize-recover=all)
+  target_link_options(records_options INTERFACE -fsanitize=${RECORDS_SANITIZE})
+  # GCC 12 warns about its own sanitizer instrumentation here.
+  target_compile_options(records_options INTERFACE -Wno-maybe-uninitialized -Wno-tsan)
+endif()
+
+# Turns DEPS into link names: one of ours by its alias, anything else as it is.
+function(_records_resolve out)
+  set(result)
+  foreach(dep IN LISTS ARGN)
+    if(dep MATCHES "::" OR dep MATCHES "^-")
+      list(APPEND result ${dep})
+    else()
+      list(APPEND result records::${dep})
+    endif()
+  endforeach()
+  set(${out} ${result} PARENT_SCOPE)
+endfunction()
+
+function(records_cc_library)
+  cmake_parse_arguments(arg "" "NAME" "SRCS;HDRS;DEPS" ${ARGN})
+  _records_resolve(deps ${arg_DEPS})
+  if(arg_SRCS)
+    add_library(records_${arg_NAME} STATIC ${arg_SRCS} ${arg_HDRS})
+    target_link_libraries(records_${arg_NAME} PUBLIC records_options ${deps})
+  else()
+    add_library(records_${arg_NAME} INTERFACE)
+    target_link_libraries(records_${arg_NAME} INTERFACE records_options ${deps})
+  endif()
+  add_library(records::${arg_NAME} ALIAS records_${arg_NAME})
+endfunction()
+
+function(records_cc_binary)
+  cmake_parse_arguments(arg "" "NAME" "SRCS;DEPS" ${ARGN})
+  _records_resolve(deps ${arg_DEPS})
+  add_executable(${arg_NAME} ${arg_SRCS})
+  target_link_libraries(${arg_NAME} PRIVATE records_options ${deps})
+  set_target_properties(${arg_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+endfunction()
+
+# LABELS: unit (default), fault, system, slow, lint.
+function(records_cc_test)
+  cmake_parse_arguments(arg "" "NAME;TIMEOUT" "SRCS;DEPS;LABELS" ${ARGN})
+  _records_resolve(deps ${arg_DEPS})
+  if(NOT arg_LABELS)
+    set(arg_LABELS unit)
+  endif()
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 300)
+  endif()
+  add_executable(${arg_NAME} ${arg_SRCS})
+  target_link_libraries(${arg_NAME} PRIVATE records_options ${deps} GTest::gmock GTest::gtest_main)
+  add_test(NAME ${arg_NAME} COMMAND ${arg_NAME} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set_tests_properties(${arg_NAME} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT})
+endfunction()
+
+# Generated code is not ours to warn about, and -O1 keeps the build short.
+function(records_proto_library)
+  cmake_parse_arguments(arg "GRPC" "NAME" "PROTOS;DEPS" ${ARGN})
+  _records_resolve(deps ${arg_DEPS})
+  set(proto_root ${PROJECT_SOURCE_DIR}/proto)
+  set(out ${PROJECT_BINARY_DIR}/proto_gen)
+  file(MAKE_DIRECTORY ${out})
+  set(sources)
+  foreach(proto IN LISTS arg_PROTOS)
+    string(REGEX REPLACE "\\.proto$" "" stem ${proto})
+    set(outputs ${out}/${stem}.pb.cc ${out}/${stem}.pb.h)
+    set(command protobuf::protoc -I ${proto_root} --cpp_out=${out})
+    if(arg_GRPC)
+      list(APPEND outputs ${out}/${stem}.grpc.pb.cc ${out}/${stem}.grpc.pb.h)
+      list(APPEND command --grpc_out=${out} --plugin=protoc-gen-grpc=$<TARGET_FILE:gRPC::grpc_cpp_plugin>)
+    endif()
+    add_custom_command(OUTPUT ${outputs} COMMAND ${command} ${proto_root}/${proto}
+      DEPENDS ${proto_root}/${proto} VERBATIM COMMENT "protoc ${proto}")
+    list(APPEND sources ${outputs})
+  endforeach()
+  add_library(records_${arg_NAME} STATIC ${sources})
+  target_include_directories(records_${arg_NAME} SYSTEM PUBLIC ${out})
+  target_compile_options(records_${arg_NAME} PRIVATE -w $<$<CONFIG:Debug,RelWithDebInfo>:-O1>)
+  target_link_libraries(records_${arg_NAME} PUBLIC protobuf::libprotobuf ${deps})
+  if(arg_GRPC)
+    target_link_libraries(records_${arg_NAME} PUBLIC gRPC::grpc++)
+  endif()
+  add_library(records::${arg_NAME} ALIAS records_${arg_NAME})
+endfunction()
