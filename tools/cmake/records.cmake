@@ -4,6 +4,7 @@
 #   records_cc_library(NAME x SRCS a.cc HDRS a.h DEPS y)                 a library, used as records::x
 #   records_cc_binary(NAME x SRCS main.cc DEPS y)                        a program
 #   records_cc_test(NAME x_test SRCS x_test.cc DEPS y LABELS unit)       a GoogleTest program, run by ctest
+#   records_script_test(NAME x COMMAND tools/x --flag LABELS lint)       a script of this tree, run by ctest
 #
 # DEPS name other records targets without the prefix, or any imported target (absl::strings).
 
@@ -93,7 +94,25 @@ function(records_cc_binary)
   set_target_properties(${arg_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
 endfunction()
 
-# LABELS: unit (default), fault, system, slow, lint.
+# Labels of tests. For each there is a target tests_<label> that builds the tests so labelled and no other.
+#   unit (default)  one library, fakes at its ports        fault    what breaks: crashes, flipped bytes, full disks
+#   system          drives real processes                  threads  our own threads, also run under ThreadSanitizer
+#   slow            only in tools/test --full              lint     checks of the tree itself
+set(RECORDS_TEST_LABELS unit fault system threads slow lint)
+if(RECORDS_BUILD_TESTS)
+  foreach(label IN LISTS RECORDS_TEST_LABELS)
+    add_custom_target(tests_${label})
+  endforeach()
+endif()
+
+function(_records_check_labels name)
+  foreach(label IN LISTS ARGN)
+    if(NOT label IN_LIST RECORDS_TEST_LABELS)
+      message(FATAL_ERROR "${name} has the unknown label ${label}; known: ${RECORDS_TEST_LABELS}")
+    endif()
+  endforeach()
+endfunction()
+
 function(records_cc_test)
   cmake_parse_arguments(arg "" "NAME;TIMEOUT" "SRCS;DEPS;LABELS" ${ARGN})
   _records_resolve(deps ${arg_DEPS})
@@ -107,6 +126,31 @@ function(records_cc_test)
   target_link_libraries(${arg_NAME} PRIVATE records_options ${deps} GTest::gmock GTest::gtest_main)
   add_test(NAME ${arg_NAME} COMMAND ${arg_NAME} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   set_tests_properties(${arg_NAME} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT})
+  _records_check_labels(${arg_NAME} ${arg_LABELS})
+  foreach(label IN LISTS arg_LABELS)
+    add_dependencies(tests_${label} ${arg_NAME})
+  endforeach()
+endfunction()
+
+# COMMAND is run from the top of the tree. BINARIES are the programs it drives, built with its label's target and told
+# to it in the environment as RECORDS_BIN, the folder they are in.
+function(records_script_test)
+  cmake_parse_arguments(arg "" "NAME;TIMEOUT" "COMMAND;BINARIES;LABELS" ${ARGN})
+  if(NOT arg_LABELS)
+    message(FATAL_ERROR "${arg_NAME} needs LABELS")
+  endif()
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 300)
+  endif()
+  add_test(NAME ${arg_NAME} COMMAND ${arg_COMMAND} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set_tests_properties(${arg_NAME} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT}
+    ENVIRONMENT "RECORDS_BIN=${PROJECT_BINARY_DIR}/bin")
+  _records_check_labels(${arg_NAME} ${arg_LABELS})
+  if(arg_BINARIES)
+    foreach(label IN LISTS arg_LABELS)
+      add_dependencies(tests_${label} ${arg_BINARIES})
+    endforeach()
+  endif()
 endfunction()
 
 # Generated code is not ours to warn about, and -O1 keeps the build short.
