@@ -1,0 +1,136 @@
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "eventstore/crypto.h"
+#include "eventstore/ids.h"
+#include "eventstore/log.h"
+
+namespace records::eventstore {
+
+// The span that a key is for: a retention epoch or a root.
+struct KeyScope {
+  enum class Kind : uint8_t { kSubject = 1, kYear = 2, kMonth = 3, kRoot = 4 };
+  Kind kind = Kind::kSubject;
+  uint32_t epoch = 0;  // kYear: 2026; kMonth: 202611
+  RootId root;         // kRoot
+  friend auto operator<=>(const KeyScope&, const KeyScope&) = default;
+};
+
+// What a key is for. One key for each: who has one cannot open another.
+struct KeyPurpose {
+  SubjectId subject;
+  uint32_t category = 0;  // number of the category in the register
+  KeyScope scope;
+  friend auto operator<=>(const KeyPurpose&, const KeyPurpose&) = default;
+};
+
+inline constexpr size_t kKeyReferenceSize = 76;
+
+// A data key, leased: it may be used until `lease_ends`, then it must be asked for again. Wiped with its
+// last holder.
+struct LeasedKey {
+  KeyId id;
+  std::shared_ptr<const Aead> aead;  // lint: shared on purpose, between cache and holders
+  absl::Time lease_ends;
+};
+
+// Whom or what a reference leads to.
+struct DirectoryEntry {
+  SubjectId subject;
+  RootId root;
+};
+
+// State of the key store, never a key.
+struct KeyStoreStatus {
+  uint32_t master_key_generation = 0;
+  absl::Time master_key_created_at;
+  uint64_t keys = 0;
+  uint64_t fenced_subjects = 0;
+  uint64_t sequence = 0;
+};
+
+// Keys, directory and fences: what a copy of the log is worth nothing without.
+//
+// Thread-safe. Every mutation is synced and covered by the key store's own anchor before it returns.
+// Nothing in it is in the clear: keys are wrapped by the master key, directory rows sealed, row keys
+// are keyed hashes. The master key lies in a file of its own (0600), never in the database.
+class KeyStore : public AppendGuard {
+ public:
+  ~KeyStore() override = default;
+
+  // Returns the key, making it when it is absent; a new key is durable before this returns.
+  // kFailedPrecondition (SUBJECT_FENCED): the subject is fenced.
+  [[nodiscard]] virtual absl::StatusOr<LeasedKey> GetOrCreateKey(const KeyPurpose& purpose) = 0;
+
+  // Returns the key, or nullopt: it never was, or it was erased; the two look alike.
+  // kDataLoss: the row is damaged.
+  [[nodiscard]] virtual absl::StatusOr<std::optional<LeasedKey>> FindKey(const KeyPurpose& purpose) = 0;
+
+  // A fresh ciphertext of the purpose, kKeyReferenceSize bytes: two references to one key cannot be
+  // told from two to different ones. A purpose with category 0 makes a dummy.
+  [[nodiscard]] virtual absl::StatusOr<std::string> MakeReference(const KeyPurpose& purpose) = 0;
+
+  // What a reference names. kDataLoss: it is not one of ours, or damaged.
+  [[nodiscard]] virtual absl::StatusOr<KeyPurpose> OpenReference(absl::string_view reference) const = 0;
+
+  // Claims `reference` in a name space ("customer", "staff", "contract") of an organisation for a new
+  // subject and root, or returns what it was claimed for before: the same for ever, so that a retry
+  // goes on where it stopped. Whether the root was ever used is the log's to say.
+  [[nodiscard]] virtual absl::StatusOr<DirectoryEntry> Claim(absl::string_view organisation,
+                                                            absl::string_view name_space,
+                                                            absl::string_view reference) = 0;
+
+  // What a reference leads to, or nullopt.
+  [[nodiscard]] virtual absl::StatusOr<std::optional<DirectoryEntry>> Resolve(
+      absl::string_view organisation, absl::string_view name_space,
+      absl::string_view reference) const = 0;
+
+  // The reference that a subject was claimed under, or nullopt (unknown, or erased).
+  [[nodiscard]] virtual absl::StatusOr<std::optional<std::string>> ReferenceOf(
+      const SubjectId& subject) const = 0;
+
+  // A keyed pseudo-entry for a reference that leads nowhere: the same for the same reference, and
+  // nothing was ever written under it. Lets the work for an absent one be as for a forbidden one.
+  [[nodiscard]] virtual absl::StatusOr<DirectoryEntry> PseudoEntry(absl::string_view organisation,
+                                                                  absl::string_view name_space,
+                                                                  absl::string_view reference) const = 0;
+
+  // HMAC under a secret of this store for `label`; for request keys, digests and hidden index rows.
+  [[nodiscard]] virtual std::array<uint8_t, 32> KeyedHash(absl::string_view label,
+                                                          absl::string_view data) const = 0;
+
+  // HMAC under a key of the subject that ends with it. kFailedPrecondition: fenced.
+  [[nodiscard]] virtual absl::StatusOr<std::array<uint8_t, 32>> SubjectHash(
+      const SubjectId& subject, absl::string_view label, absl::string_view data) = 0;
+
+  // Seals a token for `caller`: deterministic, so that a repeated reply is the same to the byte.
+  [[nodiscard]] virtual absl::StatusOr<std::string> SealToken(absl::string_view label,
+                                                              absl::string_view caller,
+                                                              absl::string_view data) const = 0;
+  // kInvalidArgument: not a token of this label for this caller.
+  [[nodiscard]] virtual absl::StatusOr<std::string> OpenToken(absl::string_view label,
+                                                              absl::string_view caller,
+                                                              absl::string_view token) const = 0;
+
+  // Fences a subject: no new key, no append. Durable when it returns. Erasure itself comes later.
+  [[nodiscard]] virtual absl::Status Fence(const SubjectId& subject) = 0;
+  [[nodiscard]] virtual bool IsFenced(const SubjectId& subject) const = 0;
+
+  [[nodiscard]] virtual KeyStoreStatus GetStatus() const = 0;
+  // Makes a new master key, wraps everything anew, destroys the old one. Resumed at the next start
+  // when cut short. Returns how many keys were wrapped.
+  [[nodiscard]] virtual absl::StatusOr<uint64_t> RotateMasterKey() = 0;
+  // Writes a consistent copy of the database, still wrapped, into a new folder. Not the master key.
+  [[nodiscard]] virtual absl::Status Backup(const std::string& folder) = 0;
+};
+
+}  // namespace records::eventstore

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/time/time.h"
+
+// Every limit of the event store, in one place. A test stands at limit - 1, limit and limit + 1.
+namespace records::eventstore {
+
+// Below the 1 MB that any Kafka broker takes by default, with room for headers and for two of them.
+inline constexpr size_t kEventBytesMax = 512 * 1024;
+
+// An append is one synced batch; more would make other callers wait.
+inline constexpr size_t kEventsPerAppendMax = 64;
+inline constexpr size_t kAppendBytesMax = 2 * 1024 * 1024;
+static_assert(kAppendBytesMax >= kEventBytesMax);
+
+// Streams whose state one append may demand.
+inline constexpr size_t kExpectationsPerAppendMax = 64;
+
+// Appends that may wait for the committer, and their bytes. Beyond: RESOURCE_EXHAUSTED.
+inline constexpr size_t kQueuedAppendsMax = 8192;
+inline constexpr size_t kQueuedBytesMax = 64 * 1024 * 1024;
+
+// What one synced batch may hold. A whole batch must fit behind one anchor.
+inline constexpr size_t kBatchEventsMax = 4096;
+inline constexpr size_t kBatchBytesMax = 8 * 1024 * 1024;
+static_assert(kBatchEventsMax >= kEventsPerAppendMax && kBatchBytesMax >= kAppendBytesMax);
+
+// What one read may return at most, whatever is asked for.
+inline constexpr size_t kReadEventsMax = 1024;
+inline constexpr size_t kReadBytesMax = 4 * 1024 * 1024;
+
+// Partitions of a log, fixed at its creation. Enough to spread over machines later without
+// resharding; the anchor holds a root for each, twice (events and access traces).
+inline constexpr uint32_t kPartitionsDefault = 16;
+inline constexpr uint32_t kPartitionsMax = 64;
+
+// Open followers of one log.
+inline constexpr size_t kFollowersMax = 1024;
+
+// A follower that was live and is now this far behind the head is told so.
+inline constexpr uint64_t kFellBehindEvents = 10'000;
+
+// How far the clock may stand behind the last recorded_at before appends stop with a named error.
+inline constexpr absl::Duration kClockBehindMax = absl::Seconds(5);
+
+// Length of organisation, collection and sub-stream names.
+inline constexpr size_t kNameLengthMax = 32;
+
+// Sealed parts of one event.
+inline constexpr size_t kSealedPartsMax = 64;
+
+// Directory references, and the keys that a key store caches.
+inline constexpr size_t kReferenceLengthMax = 256;
+inline constexpr size_t kCachedKeysMax = 65'536;
+
+// How long a holder in this process may use a key or an opened value after it was handed out.
+// Erasure waits this long at most (design, section 5).
+inline constexpr absl::Duration kKeyLease = absl::Seconds(5);
+
+}  // namespace records::eventstore

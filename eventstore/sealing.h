@@ -1,0 +1,92 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "eventstore/categories.h"
+#include "eventstore/ids.h"
+#include "eventstore/key_store.h"
+#include "eventstore/log.h"
+#include "google/protobuf/message.h"
+#include "records/log/v1/event.pb.h"
+
+namespace records::eventstore {
+
+// What an event says of itself besides its message.
+struct EventHeader {
+  EventId id;
+  StreamName stream;
+  SubjectId subject;    // data subject of the event: whose keys seal it
+  absl::Time occurred_at;
+  // Decides the retention epoch of the keys; a correction gives the time of what it corrects.
+  absl::Time scope_time;
+  records::log::v1::TimePrecision time_precision = records::log::v1::TIME_PRECISION_UNSPECIFIED;
+  SubjectId actor;
+  std::string purpose;
+  std::string lawful_basis;
+  std::optional<EventId> causation;
+  std::optional<EventId> correlation;
+  bool seal_actor = false;  // anonymous reports: the actor of an open type is sealed too
+};
+
+// A sealed event, ready to be appended, and what the committer must check for it.
+struct SealedEvent {
+  NewEvent event;  // the append fields (request key, index, count) are filled in by the appender
+  std::vector<SubjectId> subjects;
+  std::vector<KeyId> keys;
+};
+
+// An event, opened as far as the caller may.
+struct OpenedEvent {
+  std::string type;  // the real type; empty when nothing of a restricted event could be opened
+  // Clear fields and those of the opened parts, merged. Null when the type is empty.
+  std::unique_ptr<google::protobuf::Message> message;
+  absl::flat_hash_set<std::string> categories;  // that were opened
+  SubjectId actor;                               // nil when sealed and not opened
+  std::string purpose;
+  std::optional<EventId> causation;
+};
+
+// Seals and opens events by the annotations of their descriptors: one walk drives sealing, redaction,
+// access copies and erasure. No service has redaction code of its own.
+//
+// Thread-safe. Must not outlive key store and categories.
+class Sealer {
+ public:
+  Sealer(KeyStore& keys, const CategoryTable& categories, Random& random);
+
+  // Seals `message`. kInvalidArgument: not an annotated event type, or above kEventBytesMax.
+  // kFailedPrecondition (SUBJECT_FENCED).
+  [[nodiscard]] absl::StatusOr<SealedEvent> Seal(const EventHeader& header,
+                                                 const google::protobuf::Message& message);
+
+  // Opens the parts of the categories for which `may_open` says yes, and no other. A part whose key
+  // was erased is as if it were not there. kDataLoss: a part does not decrypt, or was put into another
+  // event: damage, never served.
+  [[nodiscard]] absl::StatusOr<OpenedEvent> Open(
+      const records::log::v1::Event& event,
+      absl::FunctionRef<bool(absl::string_view category)> may_open) const;
+
+ private:
+  KeyStore& keys_;
+  const CategoryTable& categories_;
+  Random& random_;
+};
+
+// Checks the annotations of an event type and of all it contains: each field has a category or a
+// reason, categories are known, repeated fields are leaves, subject fields exist, fold only in
+// restricted types. For the test that walks all descriptors and for the start of the server.
+[[nodiscard]] absl::Status CheckAnnotations(const google::protobuf::Descriptor& type,
+                                            const CategoryTable& categories);
+
+// Size class that a sealed plaintext of `size` bytes is padded to: 64, then powers of two and their
+// midpoints (64, 96, 128, 192, ...), so that at most a third is added.
+[[nodiscard]] size_t PaddedSize(size_t size);
+
+}  // namespace records::eventstore
