@@ -50,7 +50,8 @@ class RequirementsTest(unittest.TestCase):
         self.assertEqual(self.cited()[FIRST], ["tests/a_test.cc:2"])
 
     def test_python_tests_are_read_too(self):
-        self.write("tests/system/a_test.py", f"class A:\n    # {FIRST}\n    @slow\n    def test_it(self):\n        pass\n")
+        self.write("tests/system/a_test.py",
+                   f"class A:\n    # {FIRST}\n    @slow\n    def test_it(self):\n        pass\n")
         self.assertEqual(self.cited()[FIRST], ["tests/system/a_test.py:test_it"])
 
     def test_a_section_does_not_swallow_its_longer_neighbour(self):
