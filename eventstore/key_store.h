@@ -35,8 +35,8 @@ struct KeyPurpose {
 
 inline constexpr size_t kKeyReferenceSize = 76;
 
-// A data key, leased: it may be used until `lease_ends`, then it must be asked for again. Wiped with its
-// last holder.
+// A data key, leased: it may be used until `lease_ends`, then it must be asked for again. Wiped
+// with its last holder.
 struct LeasedKey {
   KeyId id;
   std::shared_ptr<const Aead> aead;  // lint: shared on purpose, between cache and holders
@@ -60,9 +60,10 @@ struct KeyStoreStatus {
 
 // Keys, directory and fences: what a copy of the log is worth nothing without.
 //
-// Thread-safe. Every mutation is synced and covered by the key store's own anchor before it returns.
-// Nothing in it is in the clear: keys are wrapped by the master key, directory rows sealed, row keys
-// are keyed hashes. The master key lies in a file of its own (0600), never in the database.
+// Thread-safe. Every mutation is synced and covered by the key store's own anchor before it
+// returns. Nothing in it is in the clear: keys are wrapped by the master key, directory rows
+// sealed, row keys are keyed hashes. The master key lies in a file of its own (0600), never in the
+// database.
 class KeyStore : public AppendGuard {
  public:
   ~KeyStore() override = default;
@@ -73,21 +74,23 @@ class KeyStore : public AppendGuard {
 
   // Returns the key, or nullopt: it never was, or it was erased; the two look alike.
   // kDataLoss: the row is damaged.
-  [[nodiscard]] virtual absl::StatusOr<std::optional<LeasedKey>> FindKey(const KeyPurpose& purpose) = 0;
+  [[nodiscard]] virtual absl::StatusOr<std::optional<LeasedKey>> FindKey(
+      const KeyPurpose& purpose) = 0;
 
   // A fresh ciphertext of the purpose, kKeyReferenceSize bytes: two references to one key cannot be
   // told from two to different ones. A purpose with category 0 makes a dummy.
   [[nodiscard]] virtual absl::StatusOr<std::string> MakeReference(const KeyPurpose& purpose) = 0;
 
   // What a reference names. kDataLoss: it is not one of ours, or damaged.
-  [[nodiscard]] virtual absl::StatusOr<KeyPurpose> OpenReference(absl::string_view reference) const = 0;
+  [[nodiscard]] virtual absl::StatusOr<KeyPurpose> OpenReference(
+      absl::string_view reference) const = 0;
 
-  // Claims `reference` in a name space ("customer", "staff", "contract") of an organisation for a new
-  // subject and root, or returns what it was claimed for before: the same for ever, so that a retry
-  // goes on where it stopped. Whether the root was ever used is the log's to say.
+  // Claims `reference` in a name space ("customer", "staff", "contract") of an organisation for a
+  // new subject and root, or returns what it was claimed for before: the same for ever, so that a
+  // retry goes on where it stopped. Whether the root was ever used is the log's to say.
   [[nodiscard]] virtual absl::StatusOr<DirectoryEntry> Claim(absl::string_view organisation,
-                                                            absl::string_view name_space,
-                                                            absl::string_view reference) = 0;
+                                                             absl::string_view name_space,
+                                                             absl::string_view reference) = 0;
 
   // What a reference leads to, or nullopt.
   [[nodiscard]] virtual absl::StatusOr<std::optional<DirectoryEntry>> Resolve(
@@ -100,9 +103,9 @@ class KeyStore : public AppendGuard {
 
   // A keyed pseudo-entry for a reference that leads nowhere: the same for the same reference, and
   // nothing was ever written under it. Lets the work for an absent one be as for a forbidden one.
-  [[nodiscard]] virtual absl::StatusOr<DirectoryEntry> PseudoEntry(absl::string_view organisation,
-                                                                  absl::string_view name_space,
-                                                                  absl::string_view reference) const = 0;
+  [[nodiscard]] virtual absl::StatusOr<DirectoryEntry> PseudoEntry(
+      absl::string_view organisation, absl::string_view name_space,
+      absl::string_view reference) const = 0;
 
   // HMAC under a secret of this store for `label`; for request keys, digests and hidden index rows.
   [[nodiscard]] virtual std::array<uint8_t, 32> KeyedHash(absl::string_view label,

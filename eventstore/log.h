@@ -45,19 +45,19 @@ struct Append {
   Ledger ledger = Ledger::kEvents;
   std::optional<RequestKey> request_key;  // none: never deduplicated (read traces)
   RequestDigest request_digest{};
-  std::vector<NewEvent> events;            // 1 .. kEventsPerAppendMax
-  std::vector<Expectation> expectations;   // of streams written or not
-  std::vector<SubjectId> subjects;         // refused when one of them is fenced
-  std::vector<KeyId> keys;                 // refused when one of them is no longer live
+  std::vector<NewEvent> events;                  // 1 .. kEventsPerAppendMax
+  std::vector<Expectation> expectations;         // of streams written or not
+  std::vector<SubjectId> subjects;               // refused when one of them is fenced
+  std::vector<KeyId> keys;                       // refused when one of them is no longer live
   absl::Time deadline = absl::InfiniteFuture();  // not written when it has passed before
   bool from_reserve = false;  // traces, fences and erasures go on when the disk is nearly full
 };
 
 // What came of an append.
 struct Appended {
-  Position first;          // of its first event; the others follow densely
+  Position first;  // of its first event; the others follow densely
   uint32_t count = 0;
-  bool repeated = false;   // the request had been appended before; this is the first outcome
+  bool repeated = false;  // the request had been appended before; this is the first outcome
 };
 
 using AppendCallback = absl::AnyInvocable<void(absl::StatusOr<Appended>)>;
@@ -71,8 +71,8 @@ struct StoredEvent {
 
 enum class ReadDirection { kForward, kBackward };
 
-// Bounds of a read: what is asked for, cut to kReadEventsMax and kReadBytesMax. At least one event is
-// returned when there is one.
+// Bounds of a read: what is asked for, cut to kReadEventsMax and kReadBytesMax. At least one event
+// is returned when there is one.
 struct ReadLimits {
   size_t events = 256;
   size_t bytes = 1024 * 1024;
@@ -81,7 +81,7 @@ struct ReadLimits {
 // How far a reader has come in one partition of one log.
 struct PartitionCheckpoint {
   StoreId store;
-  Position position;             // last event seen; sequence 0: none
+  Position position;               // last event seen; sequence 0: none
   std::array<uint8_t, 32> root{};  // root of the partition's tree at that size
 };
 
@@ -102,7 +102,8 @@ struct FollowMessage {
     kEvent,       // `event` is set
     kCaughtUp,    // all that stood at the head has been delivered; live from here
     kFellBehind,  // was live, is now kFellBehindEvents behind
-    kHeartbeat,   // nothing new within the wait; the checkpoint may still have moved past filtered events
+    kHeartbeat,   // nothing new within the wait; the checkpoint may still have moved past filtered
+                  // events
   };
   Kind kind = Kind::kHeartbeat;
   StoredEvent event;
@@ -116,8 +117,8 @@ struct FollowMessage {
 class Follower {
  public:
   virtual ~Follower() = default;
-  // Waits up to `wait` for the next message; kHeartbeat when there is none. kCancelled after the log
-  // was closed. kDataLoss: the log is damaged there; the follower does not go past it.
+  // Waits up to `wait` for the next message; kHeartbeat when there is none. kCancelled after the
+  // log was closed. kDataLoss: the log is damaged there; the follower does not go past it.
   [[nodiscard]] virtual absl::StatusOr<FollowMessage> Next(absl::Duration wait) = 0;
 };
 
@@ -129,9 +130,9 @@ struct FollowOptions {
 
 // The event log: append, read, follow.
 //
-// Thread-safe. An append whose callback got OK is on the disk and covered by the anchor. Any error but
-// those named below means outcome unknown: the log then takes no more writes, and a retry with the
-// same request id after a restart settles it.
+// Thread-safe. An append whose callback got OK is on the disk and covered by the anchor. Any error
+// but those named below means outcome unknown: the log then takes no more writes, and a retry with
+// the same request id after a restart settles it.
 class EventLog {
  public:
   virtual ~EventLog() = default;
@@ -154,7 +155,8 @@ class EventLog {
       const RequestKey& key) const = 0;
 
   // kNotFound: no such event. kDataLoss: it stood there and is damaged.
-  [[nodiscard]] virtual absl::StatusOr<StoredEvent> ReadAt(Ledger ledger, Position position) const = 0;
+  [[nodiscard]] virtual absl::StatusOr<StoredEvent> ReadAt(Ledger ledger,
+                                                           Position position) const = 0;
 
   // Events of a partition from `from` on (inclusive), in `direction`.
   [[nodiscard]] virtual absl::StatusOr<std::vector<StoredEvent>> ReadPartition(
@@ -167,10 +169,8 @@ class EventLog {
       ReadLimits limits) const = 0;
 
   // Events of all streams of a root, in the order of positions, after `after`.
-  [[nodiscard]] virtual absl::StatusOr<std::vector<StoredEvent>> ReadRoot(Ledger ledger,
-                                                                          const RootId& root,
-                                                                          uint64_t after_sequence,
-                                                                          ReadLimits limits) const = 0;
+  [[nodiscard]] virtual absl::StatusOr<std::vector<StoredEvent>> ReadRoot(
+      Ledger ledger, const RootId& root, uint64_t after_sequence, ReadLimits limits) const = 0;
 
   // The last revision of a stream; nullopt when it does not exist.
   [[nodiscard]] virtual absl::StatusOr<std::optional<Revision>> StreamHead(
@@ -181,16 +181,17 @@ class EventLog {
 
   // kOutOfRange: `after` is beyond the head: it is refused, never moved. kResourceExhausted: too
   // many followers.
-  [[nodiscard]] virtual absl::StatusOr<std::unique_ptr<Follower>> Follow(FollowOptions options) const = 0;
+  [[nodiscard]] virtual absl::StatusOr<std::unique_ptr<Follower>> Follow(
+      FollowOptions options) const = 0;
 
   // The checkpoint of a partition at `sequence`, with its tree root. kOutOfRange: beyond the head.
-  [[nodiscard]] virtual absl::StatusOr<PartitionCheckpoint> CheckpointAt(Ledger ledger,
-                                                                         Position position) const = 0;
+  [[nodiscard]] virtual absl::StatusOr<PartitionCheckpoint> CheckpointAt(
+      Ledger ledger, Position position) const = 0;
 
   // kFailedPrecondition: the checkpoint is of another log. kOutOfRange: beyond the head. kDataLoss:
   // the roots differ: one of the two was changed.
-  [[nodiscard]] virtual absl::Status VerifyCheckpoint(Ledger ledger,
-                                                      const PartitionCheckpoint& checkpoint) const = 0;
+  [[nodiscard]] virtual absl::Status VerifyCheckpoint(
+      Ledger ledger, const PartitionCheckpoint& checkpoint) const = 0;
 
   // A signed note (C2SP) over the sizes and roots of all trees, with the log's verifier key.
   [[nodiscard]] virtual absl::StatusOr<std::string> SignedCheckpoint() = 0;

@@ -22,7 +22,7 @@ namespace records::eventstore {
 struct EventHeader {
   EventId id;
   StreamName stream;
-  SubjectId subject;    // data subject of the event: whose keys seal it
+  SubjectId subject;  // data subject of the event: whose keys seal it
   absl::Time occurred_at;
   // Decides the retention epoch of the keys; a correction gives the time of what it corrects.
   absl::Time scope_time;
@@ -48,13 +48,13 @@ struct OpenedEvent {
   // Clear fields and those of the opened parts, merged. Null when the type is empty.
   std::unique_ptr<google::protobuf::Message> message;
   absl::flat_hash_set<std::string> categories;  // that were opened
-  SubjectId actor;                               // nil when sealed and not opened
+  SubjectId actor;                              // nil when sealed and not opened
   std::string purpose;
   std::optional<EventId> causation;
 };
 
-// Seals and opens events by the annotations of their descriptors: one walk drives sealing, redaction,
-// access copies and erasure. No service has redaction code of its own.
+// Seals and opens events by the annotations of their descriptors: one walk drives sealing,
+// redaction, access copies and erasure. No service has redaction code of its own.
 //
 // Thread-safe. Must not outlive key store and categories.
 class Sealer {
@@ -67,8 +67,8 @@ class Sealer {
                                                  const google::protobuf::Message& message);
 
   // Opens the parts of the categories for which `may_open` says yes, and no other. A part whose key
-  // was erased is as if it were not there. kDataLoss: a part does not decrypt, or was put into another
-  // event: damage, never served.
+  // was erased is as if it were not there. kDataLoss: a part does not decrypt, or was put into
+  // another event: damage, never served.
   [[nodiscard]] absl::StatusOr<OpenedEvent> Open(
       const records::log::v1::Event& event,
       absl::FunctionRef<bool(absl::string_view category)> may_open) const;
