@@ -18,8 +18,8 @@
 namespace records::eventstore {
 
 // A Storage in memory with the same meaning as the one on RocksDB, for tests of our own threads and
-// for the simulation. Deterministic. It can crash: what was not synced is then lost from the end, as
-// on a disk.
+// for the simulation. Deterministic. It can crash: what was not synced is then lost from the end,
+// as on a disk.
 //
 // Thread-safe; moves of a cursor take the lock of the storage. Must outlive its cursors.
 class MemoryStorage final : public Storage {

@@ -64,7 +64,8 @@ rocksdb::DBOptions MakeDbOptions(const RocksStorageOptions& options) {
   db.create_missing_column_families = options.mode == RocksMode::kCreate;
   // Takes whatever whole prefix of batches the disk gives back: after a power cut the end of the
   // last log may hold anything. Whether the prefix is long enough the anchor decides, before the
-  // store is opened for writing. The stricter modes refuse after a power cut what no reply promised.
+  // store is opened for writing. The stricter modes refuse after a power cut what no reply
+  // promised.
   db.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   db.track_and_verify_wals_in_manifest = true;
   db.verify_sst_unique_id_in_manifest = true;

@@ -52,8 +52,8 @@ struct RocksStorageOptions {
 //
 // Durability: a synced write has passed fdatasync of the write-ahead log. Reads verify checksums.
 // The file system decides what a crash leaves; a torn end of the log is cut at opening, and whether
-// anything that was acknowledged went with it only an anchor outside can tell (reliability research,
-// section 3), so whoever opens a store compares it with its anchor first, read-only.
+// anything that was acknowledged went with it only an anchor outside can tell (reliability
+// research, section 3), so whoever opens a store compares it with its anchor first, read-only.
 // Closing flushes, so that the next start replays nothing.
 class RocksStorage final : public Storage {
  public:

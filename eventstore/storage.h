@@ -92,8 +92,9 @@ class Storage {
   [[nodiscard]] virtual absl::StatusOr<std::optional<std::string>> Get(
       Table table, absl::string_view key) const = 0;
 
-  // Returns the last entry whose key starts with `prefix`, or nullopt. kDataLoss: the store is damaged
-  // there. A table opened with a prefix of that length answers "none" mostly without a read.
+  // Returns the last entry whose key starts with `prefix`, or nullopt. kDataLoss: the store is
+  // damaged there. A table opened with a prefix of that length answers "none" mostly without a
+  // read.
   [[nodiscard]] virtual absl::StatusOr<std::optional<StorageEntry>> LastWithPrefix(
       Table table, absl::string_view prefix) const;
 
