@@ -13,6 +13,9 @@ namespace records::eventstore {
 // For what span one key is used.
 enum class KeyScopeKind : uint8_t { kSubject = 1, kYear = 2, kMonth = 3, kRoot = 4 };
 
+// Category numbers are two bytes in key references.
+inline constexpr uint32_t kCategoryNumberMax = 65'535;
+
 // What the event store must know of a data category. The register of processing is the source.
 struct CategoryRule {
   std::string id;       // as in the annotations of events

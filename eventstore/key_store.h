@@ -4,12 +4,15 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "eventstore/categories.h"
 #include "eventstore/crypto.h"
 #include "eventstore/ids.h"
 #include "eventstore/log.h"
@@ -18,19 +21,28 @@ namespace records::eventstore {
 
 // The span that a key is for: a retention epoch or a root.
 struct KeyScope {
-  enum class Kind : uint8_t { kSubject = 1, kYear = 2, kMonth = 3, kRoot = 4 };
-  Kind kind = Kind::kSubject;
+  KeyScopeKind kind = KeyScopeKind::kSubject;
   uint32_t epoch = 0;  // kYear: 2026; kMonth: 202611
   RootId root;         // kRoot
   friend auto operator<=>(const KeyScope&, const KeyScope&) = default;
+
+  template <typename H>
+  friend H AbslHashValue(H state, const KeyScope& scope) {
+    return H::combine(std::move(state), scope.kind, scope.epoch, scope.root);
+  }
 };
 
 // What a key is for. One key for each: who has one cannot open another.
 struct KeyPurpose {
   SubjectId subject;
-  uint32_t category = 0;  // number of the category in the register
+  uint32_t category = 0;  // number of the category in the register; 0 in dummies
   KeyScope scope;
   friend auto operator<=>(const KeyPurpose&, const KeyPurpose&) = default;
+
+  template <typename H>
+  friend H AbslHashValue(H state, const KeyPurpose& purpose) {
+    return H::combine(std::move(state), purpose.subject, purpose.category, purpose.scope);
+  }
 };
 
 inline constexpr size_t kKeyReferenceSize = 76;
@@ -68,14 +80,25 @@ class KeyStore : public AppendGuard {
  public:
   ~KeyStore() override = default;
 
-  // Returns the key, making it when it is absent; a new key is durable before this returns.
-  // kFailedPrecondition (SUBJECT_FENCED): the subject is fenced.
-  [[nodiscard]] virtual absl::StatusOr<LeasedKey> GetOrCreateKey(const KeyPurpose& purpose) = 0;
+  // Returns the keys, in the order of `purposes`, making those that are absent, all in one sync; a
+  // new key is durable before this returns. kFailedPrecondition (SUBJECT_FENCED): a subject is
+  // fenced; no key was made. kInvalidArgument: a purpose without subject, category or scope.
+  // kUnavailable: the store takes no more changes, since one failed.
+  [[nodiscard]] virtual absl::StatusOr<std::vector<LeasedKey>> GetOrCreateKeys(
+      absl::Span<const KeyPurpose> purposes) = 0;
 
-  // Returns the key, or nullopt: it never was, or it was erased; the two look alike.
-  // kDataLoss: the row is damaged.
+  // As GetOrCreateKeys(), for one.
+  [[nodiscard]] absl::StatusOr<LeasedKey> GetOrCreateKey(const KeyPurpose& purpose);
+
+  // Returns the key, or nullopt: it never was, it was ended, or the subject is fenced; all look
+  // alike. kDataLoss: the row is damaged.
   [[nodiscard]] virtual absl::StatusOr<std::optional<LeasedKey>> FindKey(
       const KeyPurpose& purpose) = 0;
+
+  // Ends one key: no store hands it out again, and the guard refuses appends that were sealed with
+  // it (KEY_ENDED). Durable when it returns. Leases end within kKeyLease. Its wrapped bytes leave
+  // the files with the next compaction, which is the erasure's part. OK when there is no such key.
+  [[nodiscard]] virtual absl::Status EndKey(const KeyPurpose& purpose) = 0;
 
   // A fresh ciphertext of the purpose, kKeyReferenceSize bytes: two references to one key cannot be
   // told from two to different ones. A purpose with category 0 makes a dummy.
@@ -88,6 +111,7 @@ class KeyStore : public AppendGuard {
   // Claims `reference` in a name space ("customer", "staff", "contract") of an organisation for a
   // new subject and root, or returns what it was claimed for before: the same for ever, so that a
   // retry goes on where it stopped. Whether the root was ever used is the log's to say.
+  // kInvalidArgument: a text is empty or longer than kReferenceLengthMax.
   [[nodiscard]] virtual absl::StatusOr<DirectoryEntry> Claim(absl::string_view organisation,
                                                              absl::string_view name_space,
                                                              absl::string_view reference) = 0;
@@ -111,7 +135,8 @@ class KeyStore : public AppendGuard {
   [[nodiscard]] virtual std::array<uint8_t, 32> KeyedHash(absl::string_view label,
                                                           absl::string_view data) const = 0;
 
-  // HMAC under a key of the subject that ends with it. kFailedPrecondition: fenced.
+  // HMAC under a key of the subject that ends with it; made when absent. kFailedPrecondition:
+  // fenced.
   [[nodiscard]] virtual absl::StatusOr<std::array<uint8_t, 32>> SubjectHash(
       const SubjectId& subject, absl::string_view label, absl::string_view data) = 0;
 
@@ -124,7 +149,8 @@ class KeyStore : public AppendGuard {
                                                               absl::string_view caller,
                                                               absl::string_view token) const = 0;
 
-  // Fences a subject: no new key, no append. Durable when it returns. Erasure itself comes later.
+  // Fences a subject: no key handed out or made, no append. Durable when it returns, and known to
+  // IsFenced(). Leases handed out before end within kKeyLease. Erasure itself comes later.
   [[nodiscard]] virtual absl::Status Fence(const SubjectId& subject) = 0;
   [[nodiscard]] virtual bool IsFenced(const SubjectId& subject) const = 0;
 

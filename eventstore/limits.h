@@ -52,9 +52,18 @@ inline constexpr size_t kNameLengthMax = 32;
 // Sealed parts of one event.
 inline constexpr size_t kSealedPartsMax = 64;
 
+// Restricted events have at least this many parts, then multiples of it, and parts of at least this
+// size, so that the small ones look alike.
+inline constexpr size_t kRestrictedPartsClass = 4;
+inline constexpr size_t kRestrictedPartBytesMin = 256;
+static_assert(kSealedPartsMax % kRestrictedPartsClass == 0);
+
 // Directory references, and the keys that a key store caches.
 inline constexpr size_t kReferenceLengthMax = 256;
 inline constexpr size_t kCachedKeysMax = 65'536;
+
+// What one opaque token may hold.
+inline constexpr size_t kTokenBytesMax = 2048;
 
 // How long a holder in this process may use a key or an opened value after it was handed out.
 // Erasure waits this long at most (design, section 5).

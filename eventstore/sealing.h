@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,6 +18,8 @@
 #include "records/log/v1/event.pb.h"
 
 namespace records::eventstore {
+
+class SealingPlans;
 
 // What an event says of itself besides its message.
 struct EventHeader {
@@ -48,27 +51,38 @@ struct OpenedEvent {
   // Clear fields and those of the opened parts, merged. Null when the type is empty.
   std::unique_ptr<google::protobuf::Message> message;
   absl::flat_hash_set<std::string> categories;  // that were opened
-  SubjectId actor;                              // nil when sealed and not opened
+  // The header: of a restricted event the sealed one, of an anonymous report the actor alone is
+  // sealed.
+  SubjectId actor;  // nil when sealed and not opened
   std::string purpose;
+  std::string lawful_basis;
   std::optional<EventId> causation;
+  std::optional<EventId> correlation;
 };
 
 // Seals and opens events by the annotations of their descriptors: one walk drives sealing,
 // redaction, access copies and erasure. No service has redaction code of its own.
 //
-// Thread-safe. Must not outlive key store and categories.
+// Thread-safe. Must not outlive key store, categories and random.
 class Sealer {
  public:
   Sealer(KeyStore& keys, const CategoryTable& categories, Random& random);
+  ~Sealer();
+  Sealer(const Sealer&) = delete;
+  Sealer& operator=(const Sealer&) = delete;
 
-  // Seals `message`. kInvalidArgument: not an annotated event type, or above kEventBytesMax.
-  // kFailedPrecondition (SUBJECT_FENCED).
+  // Seals `message`. In a restricted type each category of the event's own subject gets a part,
+  // also when its fields are empty, so that whoever may read the category sees that something
+  // ended; in an open type only what is set gets one. kInvalidArgument: not an annotated event
+  // type, a header without id, subject or scope time, a field sealed under another subject whose id
+  // is not given, fields that this build does not know, more than kSealedPartsMax parts, or above
+  // kEventBytesMax. kFailedPrecondition (SUBJECT_FENCED).
   [[nodiscard]] absl::StatusOr<SealedEvent> Seal(const EventHeader& header,
                                                  const google::protobuf::Message& message);
 
   // Opens the parts of the categories for which `may_open` says yes, and no other. A part whose key
-  // was erased is as if it were not there. kDataLoss: a part does not decrypt, or was put into
-  // another event: damage, never served.
+  // was erased is as if it were not there. kDataLoss: a part does not decrypt, was put into another
+  // event, or names a type or category that is not known: never served, nor in part.
   [[nodiscard]] absl::StatusOr<OpenedEvent> Open(
       const records::log::v1::Event& event,
       absl::FunctionRef<bool(absl::string_view category)> may_open) const;
@@ -77,16 +91,19 @@ class Sealer {
   KeyStore& keys_;
   const CategoryTable& categories_;
   Random& random_;
+  const std::unique_ptr<SealingPlans> plans_;
 };
 
 // Checks the annotations of an event type and of all it contains: each field has a category or a
 // reason, categories are known, repeated fields are leaves, subject fields exist, fold only in
-// restricted types. For the test that walks all descriptors and for the start of the server.
+// restricted types, nothing clear in them. For the test that walks all descriptors and for the
+// start of the server. kInvalidArgument, naming the field.
 [[nodiscard]] absl::Status CheckAnnotations(const google::protobuf::Descriptor& type,
                                             const CategoryTable& categories);
 
-// Size class that a sealed plaintext of `size` bytes is padded to: 64, then powers of two and their
-// midpoints (64, 96, 128, 192, ...), so that at most a third is added.
+// Size class that a plaintext of `size` bytes is padded to: 64, 96, 128, 192, 256, ... (powers of
+// two and their midpoints, so that at most a half is added); always larger than `size`, as the
+// padding of ISO/IEC 7816-4 is at least one byte.
 [[nodiscard]] size_t PaddedSize(size_t size);
 
 }  // namespace records::eventstore

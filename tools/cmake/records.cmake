@@ -1,6 +1,7 @@
 # One helper per kind of target; everything a target needs comes from here.
 #
-#   records_proto_library(NAME x PROTOS a.proto b.proto [GRPC] DEPS y)   generated code of one proto package
+#   records_proto_library(NAME x PROTOS a.proto b.proto [GRPC] DEPS y)   generated code of one proto package;
+#     [ROOT folder] holds the files when it is not proto/
 #   records_cc_library(NAME x SRCS a.cc HDRS a.h DEPS y)                 a library, used as records::x
 #   records_cc_binary(NAME x SRCS main.cc DEPS y)                        a program
 #   records_cc_test(NAME x_test SRCS x_test.cc DEPS y LABELS unit)       a GoogleTest program, run by ctest
@@ -182,16 +183,21 @@ endfunction()
 
 # Generated code is not ours to warn about, and -O1 keeps the build short.
 function(records_proto_library)
-  cmake_parse_arguments(arg "GRPC" "NAME" "PROTOS;DEPS" ${ARGN})
+  cmake_parse_arguments(arg "GRPC" "NAME;ROOT" "PROTOS;DEPS" ${ARGN})
   _records_resolve(deps ${arg_DEPS})
   set(proto_root ${PROJECT_SOURCE_DIR}/proto)
+  set(includes -I ${proto_root})
+  if(arg_ROOT)
+    set(proto_root ${arg_ROOT})
+    list(PREPEND includes -I ${proto_root})
+  endif()
   set(out ${PROJECT_BINARY_DIR}/proto_gen)
   file(MAKE_DIRECTORY ${out})
   set(sources)
   foreach(proto IN LISTS arg_PROTOS)
     string(REGEX REPLACE "\\.proto$" "" stem ${proto})
     set(outputs ${out}/${stem}.pb.cc ${out}/${stem}.pb.h)
-    set(command protobuf::protoc -I ${proto_root} --cpp_out=${out})
+    set(command protobuf::protoc ${includes} --cpp_out=${out})
     if(arg_GRPC)
       list(APPEND outputs ${out}/${stem}.grpc.pb.cc ${out}/${stem}.grpc.pb.h)
       list(APPEND command --grpc_out=${out} --plugin=protoc-gen-grpc=$<TARGET_FILE:gRPC::grpc_cpp_plugin>)
