@@ -271,6 +271,27 @@ TEST(DeterministicAeadTest, AnythingElseIsRefused) {
   EXPECT_FALSE(DeterministicAead::Create(SecretBytes(16)).ok());
 }
 
+TEST(DeterministicAeadTest, TheNonceDependsOnMessageAndAssociatedData) {
+  const DeterministicAead aead = *DeterministicAead::Create(SecretFromHex(kSealKey));
+  const std::string nonce = aead.Seal("token", "caller")->substr(0, kAeadNonceSize);
+  EXPECT_NE(aead.Seal("tokem", "caller")->substr(0, kAeadNonceSize), nonce);
+  EXPECT_NE(aead.Seal("token", "another")->substr(0, kAeadNonceSize), nonce);
+  EXPECT_NE(aead.Seal("oken", "callert")->substr(0, kAeadNonceSize), nonce);
+}
+
+// Sealed under the right subkey, but with a nonce that the message does not give.
+TEST(DeterministicAeadTest, AnotherNonceIsRefused) {
+  const SecretBytes key = SecretFromHex(kSealKey);
+  const DeterministicAead aead = *DeterministicAead::Create(key);
+  const Aead subkey =
+      *Aead::Create(*HkdfSha256(key, "", "records deterministic cipher v1", kAeadKeySize));
+  const std::string right = aead.Seal("token", "caller")->substr(0, kAeadNonceSize);
+  const std::string wrong(kAeadNonceSize, 'n');
+  EXPECT_TRUE(aead.Open(right + *subkey.Seal(right, "token", "caller"), "caller").ok());
+  EXPECT_EQ(aead.Open(wrong + *subkey.Seal(wrong, "token", "caller"), "caller").status().code(),
+            absl::StatusCode::kDataLoss);
+}
+
 // RFC 8032 section 7.1, tests 1 and 2.
 TEST(Ed25519Test, MatchesRfc8032) {
   const Ed25519PrivateKey first = *Ed25519PrivateKey::FromSeed(

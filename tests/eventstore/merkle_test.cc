@@ -214,6 +214,27 @@ TEST(MerkleTest, NoDamagedConsistencyProofVerifies) {
   }
 }
 
+// Roots made so that the longer proof hashes to them: only the length gives it away.
+TEST(MerkleTest, ProofsLongerThanTheTreeIsHighAreRefusedWhateverTheRoot) {
+  MerkleReference tree = MerkleReference::OfCount(20);
+  const Hash extra = HashLeaf("extra");
+  for (size_t size = 1; size <= 20; ++size) {
+    const Hash root = HashNode(extra, tree.Root(size));
+    for (size_t index = 0; index < size; ++index) {
+      std::vector<Hash> proof = tree.Path(index, 0, size);
+      proof.push_back(extra);
+      EXPECT_FALSE(VerifyInclusion(tree.leaves()[index], index, size, proof, root).ok());
+    }
+    for (size_t old_size = 1; old_size < size; ++old_size) {
+      std::vector<Hash> proof = tree.Subproof(old_size, 0, size, true);
+      proof.push_back(extra);
+      const Hash old_root = HashNode(extra, tree.Root(old_size));
+      EXPECT_FALSE(VerifyConsistency(old_size, size, proof, old_root, root).ok());
+      EXPECT_FALSE(VerifyConsistency(old_size, size, proof, tree.Root(old_size), root).ok());
+    }
+  }
+}
+
 TEST(MerkleTest, ConsistencyFromNothingOrBackwardsIsRefused) {
   MerkleReference tree = MerkleReference::OfCount(8);
   ReferenceSource source(tree);

@@ -95,6 +95,16 @@ TEST(SignedNoteTest, UnknownSignaturesAreIgnored) {
   EXPECT_EQ(OpenNote(note, {}).status().code(), absl::StatusCode::kUnauthenticated);
 }
 
+TEST(SignedNoteTest, ASignatureUnderAnotherNameIsNotOurs) {
+  const NoteSigner signer = TestSigner();
+  const std::string note = *signer.Sign("text\n");
+  EXPECT_EQ(
+      OpenNote(absl::StrReplaceAll(note, {{kOrigin, "other.example/log"}}), {signer.verifier()})
+          .status()
+          .code(),
+      absl::StatusCode::kUnauthenticated);
+}
+
 TEST(SignedNoteTest, EachKnownSignerIsNamedOnce) {
   const NoteSigner first = SignerOf("first.example", 1);
   const NoteSigner second = SignerOf("second.example", 2);
