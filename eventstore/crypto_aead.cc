@@ -36,7 +36,7 @@ class CipherUse {
         ready_(EVP_CipherInit_ex2(context_, nullptr, Data(key.view()), Data(nonce), encrypt ? 1 : 0,
                                   nullptr) == 1) {}
   ~CipherUse() {
-    if (EVP_EncryptInit_ex2(context_, nullptr, kZeroKey, kZeroNonce, nullptr) != 1) std::abort();
+    if (EVP_EncryptInit_ex2(context_, nullptr, kZeroKey, nullptr, nullptr) != 1) std::abort();
   }
   CipherUse(const CipherUse&) = delete;
   CipherUse& operator=(const CipherUse&) = delete;

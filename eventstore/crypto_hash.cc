@@ -7,6 +7,7 @@
 
 #include "absl/strings/escaping.h"
 #include "eventstore/crypto.h"
+#include "eventstore/internal/big_endian.h"
 
 namespace records::eventstore {
 namespace {
@@ -108,14 +109,6 @@ class HmacComputation {
   EVP_MAC_CTX* const context_;
 };
 
-std::array<char, 8> LengthPrefix(absl::string_view part) {
-  std::array<char, 8> prefix;
-  for (size_t i = 0; i < prefix.size(); ++i) {
-    prefix[i] = static_cast<char>(static_cast<uint64_t>(part.size()) >> (8 * (7 - i)));
-  }
-  return prefix;
-}
-
 OSSL_PARAM OctetParameter(const char* name, absl::string_view bytes) {
   return OSSL_PARAM_construct_octet_string(name, const_cast<char*>(bytes.data()), bytes.size());
 }
@@ -168,8 +161,9 @@ Digest HmacSha256(const SecretBytes& key, absl::string_view message) {
 Digest HmacSha256OfParts(const SecretBytes& key, absl::Span<const absl::string_view> parts) {
   HmacComputation computation(key);
   for (const absl::string_view part : parts) {
-    const std::array<char, 8> prefix = LengthPrefix(part);
-    computation.Update({prefix.data(), prefix.size()});
+    std::string length;
+    internal::AppendBigEndian(length, uint64_t{part.size()});
+    computation.Update(length);
     computation.Update(part);
   }
   return computation.Finish();

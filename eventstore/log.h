@@ -179,9 +179,9 @@ class EventLog {
   // The last durable position of a partition; sequence 0 when it is empty.
   virtual Position Head(Ledger ledger, uint32_t partition) const = 0;
 
-  // Waits up to `wait` until more batches of this ledger have become durable since the log was opened
-  // than `seen`, or the log is closed; returns how many there are now. One thread can so read many
-  // partitions: ask with zero wait, poll its followers, then wait on the number it got.
+  // Waits up to `wait` until more batches of this ledger have become durable since the log was
+  // opened than `seen`, or the log is closed; returns how many there are now. One thread can so
+  // read many partitions: ask with zero wait, poll its followers, then wait on the number it got.
   virtual uint64_t WaitForBatch(Ledger ledger, uint64_t seen, absl::Duration wait) const = 0;
 
   // kOutOfRange: `after` is beyond the head: it is refused, never moved. kResourceExhausted: too

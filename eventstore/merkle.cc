@@ -4,12 +4,13 @@
 #include <bit>
 #include <utility>
 
+#include "eventstore/internal/big_endian.h"
 #include "eventstore/status_macros.h"
 
 namespace records::eventstore {
 namespace {
 
-constexpr size_t kSizeBytes = 8;
+constexpr size_t kSizeBytes = sizeof(uint64_t);
 
 absl::Status CheckTreeSize(uint64_t size) {
   if (size > kMaxTreeSize) return absl::InvalidArgumentError("no tree is that large");
@@ -70,9 +71,7 @@ absl::StatusOr<Frontier> Frontier::FromNodes(uint64_t size, std::vector<Hash> no
 absl::StatusOr<Frontier> Frontier::Parse(absl::string_view bytes) {
   if (bytes.size() < kSizeBytes)
     return absl::DataLossError("the right edge of a tree is cut short");
-  uint64_t size = 0;
-  for (const char byte : bytes.substr(0, kSizeBytes)) size = size << 8 | static_cast<uint8_t>(byte);
-  bytes.remove_prefix(kSizeBytes);
+  const auto size = internal::TakeBigEndian<uint64_t>(bytes);
   const auto count = static_cast<size_t>(std::popcount(size));
   if (size > kMaxTreeSize || bytes.size() != count * kDigestSize) {
     return absl::DataLossError("the right edge of a tree has another length than its size says");
@@ -88,9 +87,7 @@ absl::StatusOr<Frontier> Frontier::Parse(absl::string_view bytes) {
 std::string Frontier::Serialise() const {
   std::string bytes;
   bytes.reserve(kSizeBytes + nodes_.size() * kDigestSize);
-  for (size_t i = kSizeBytes; i > 0; --i) {
-    bytes.push_back(static_cast<char>(size_ >> (8 * (i - 1))));
-  }
+  internal::AppendBigEndian(bytes, size_);
   for (const Hash& node : nodes_) bytes.append(node.begin(), node.end());
   return bytes;
 }

@@ -29,6 +29,9 @@ Hash FoldPerfect(std::vector<Hash> hashes) {
 
 }  // namespace
 
+TileSource::TileSource(const TileWriter& writer, ReadTile read_tile)
+    : size_(writer.size()), read_tile_(std::move(read_tile)), filling_(writer.filling_) {}
+
 bool TileSource::IsComplete(const TileId& id) const {
   const uint32_t top = kTileHeight * (id.level + 1);
   return top < 64 && id.index < size_ >> top;
@@ -54,6 +57,7 @@ absl::StatusOr<Hash> TileSource::HashInTile(const TileId& id, uint64_t first, ui
 }
 
 absl::StatusOr<Hash> TileSource::EdgeNode(uint32_t tile_level, uint64_t index) {
+  if (tile_level < filling_.size()) return HashAt(filling_[tile_level], index % kTileWidth);
   if (tile_level == 0) return read_leaf_(index);
   return HashInTile({tile_level - 1, index}, 0, kTileWidth);
 }

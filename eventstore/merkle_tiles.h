@@ -41,6 +41,8 @@ struct Tile {
   std::string bytes;
 };
 
+class TileWriter;
+
 // Reads the nodes of a tree of `size` leaves from its complete tiles and, beyond the last one, its
 // leaves.
 //
@@ -55,6 +57,10 @@ class TileSource final : public NodeSource {
 
   TileSource(uint64_t size, ReadTile read_tile, ReadLeaf read_leaf)
       : size_(size), read_tile_(std::move(read_tile)), read_leaf_(std::move(read_leaf)) {}
+
+  // The tree that `writer` has now, of which it copies what is in no complete tile: needs no leaf,
+  // and hashes far less than the other way does in a large tree.
+  TileSource(const TileWriter& writer, ReadTile read_tile);
 
   // kOutOfRange: the tree has no such node. kDataLoss: a tile has another size. Other errors: those
   // of the callbacks.
@@ -74,6 +80,9 @@ class TileSource final : public NodeSource {
   const uint64_t size_;
   const ReadTile read_tile_;
   const ReadLeaf read_leaf_;
+  // For each tile level, the bytes of the tile that is not complete; none when they must be
+  // computed.
+  const std::vector<std::string> filling_;
   absl::flat_hash_map<TileId, std::string> tiles_;
 };
 
@@ -98,6 +107,8 @@ class TileWriter {
   Hash Root() const { return frontier_.Root(); }
 
  private:
+  friend class TileSource;
+
   Frontier frontier_;
   // For each tile level, the bytes of the tile that is filling.
   std::vector<std::string> filling_;

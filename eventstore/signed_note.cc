@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "eventstore/internal/big_endian.h"
 #include "eventstore/internal/utf8.h"
 #include "eventstore/status_macros.h"
 
@@ -19,21 +20,12 @@ constexpr size_t kKeyIdSize = 4;
 // An em dash and a space.
 constexpr absl::string_view kSignatureStart = "\xe2\x80\x94 ";
 
-std::string BigEndian(uint32_t number) {
-  std::string bytes;
-  for (int shift = 24; shift >= 0; shift -= 8) bytes.push_back(static_cast<char>(number >> shift));
-  return bytes;
-}
-
-uint32_t FromBigEndian(absl::string_view bytes) {
-  uint32_t number = 0;
-  for (const char byte : bytes) number = number << 8 | static_cast<uint8_t>(byte);
-  return number;
-}
+// The key id in the first bytes of a digest or a signature.
+uint32_t LeadingKeyId(absl::string_view bytes) { return internal::TakeBigEndian<uint32_t>(bytes); }
 
 uint32_t KeyId(absl::string_view name, absl::string_view public_key) {
   const Digest digest = Sha256({name, "\n", absl::string_view(&kEd25519Type, 1), public_key});
-  return FromBigEndian(AsBytes(digest).substr(0, kKeyIdSize));
+  return LeadingKeyId(AsBytes(digest));
 }
 
 bool IsKeyName(absl::string_view name) {
@@ -69,8 +61,7 @@ absl::StatusOr<Signature> ParseSignature(absl::string_view line) {
   if (!IsKeyName(fields.first)) return NotANote();
   const absl::StatusOr<std::string> decoded = Base64Decode(fields.second);
   if (!decoded.ok() || decoded->size() <= kKeyIdSize) return NotANote();
-  return Signature{fields.first, FromBigEndian(absl::string_view(*decoded).substr(0, kKeyIdSize)),
-                   decoded->substr(kKeyIdSize)};
+  return Signature{fields.first, LeadingKeyId(*decoded), decoded->substr(kKeyIdSize)};
 }
 
 // Returns the place in `known` of the key that the signature names.
@@ -145,9 +136,11 @@ absl::StatusOr<std::string> NoteSigner::Sign(absl::string_view text) const {
     return absl::InvalidArgumentError("the text of a note is lines of UTF-8");
   }
   ASSIGN_OR_RETURN(const std::string signature, key_.Sign(text));
-  std::string note =
-      absl::StrCat(text, "\n", kSignatureStart, verifier_.name(), " ",
-                   Base64Encode(absl::StrCat(BigEndian(verifier_.key_id()), signature)), "\n");
+  std::string signature_field;
+  internal::AppendBigEndian(signature_field, verifier_.key_id());
+  signature_field += signature;
+  std::string note = absl::StrCat(text, "\n", kSignatureStart, verifier_.name(), " ",
+                                  Base64Encode(signature_field), "\n");
   if (note.size() > kMaxNoteSize) return absl::InvalidArgumentError("too long for a note");
   return note;
 }

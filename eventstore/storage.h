@@ -65,6 +65,12 @@ class Cursor {
   virtual absl::Status status() const = 0;
 };
 
+// A key and its value.
+struct StorageEntry {
+  std::string key;
+  std::string value;
+};
+
 // An ordered store of tables with atomic, synced batches: the port under log, key store and views.
 // RocksDB in the product, memory in the simulation and in tests of our own threads.
 //
@@ -85,6 +91,12 @@ class Storage {
   // Returns the value, or nullopt. kDataLoss: the store is damaged there.
   [[nodiscard]] virtual absl::StatusOr<std::optional<std::string>> Get(
       Table table, absl::string_view key) const = 0;
+
+  // Returns the last entry whose key starts with `prefix`, or nullopt. kDataLoss: the store is
+  // damaged there. A table opened with a prefix of that length answers "none" mostly without a
+  // read.
+  [[nodiscard]] virtual absl::StatusOr<std::optional<StorageEntry>> LastWithPrefix(
+      Table table, absl::string_view prefix) const;
 
   // Returns a cursor that stands nowhere yet.
   virtual std::unique_ptr<Cursor> NewCursor(Table table) const = 0;

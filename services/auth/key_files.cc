@@ -118,8 +118,9 @@ absl::StatusOr<std::string> ReadKeyFile(const std::filesystem::path& path) {
 }
 
 absl::StatusOr<std::string> ReadSecretFile(const std::filesystem::path& path,
-                                           mode_t forbidden_mode) {
-  const File file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
+                                           const SecretFileRule& rule) {
+  const int links = rule.follow_links ? 0 : O_NOFOLLOW;
+  const File file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | links));
   struct stat status {};
   if (file.get() < 0 && errno == ELOOP) {
     return absl::FailedPreconditionError(
@@ -127,7 +128,7 @@ absl::StatusOr<std::string> ReadSecretFile(const std::filesystem::path& path,
   }
   if (file.get() < 0 || fstat(file.get(), &status) != 0) return SystemError("cannot open", path);
   RETURN_IF_ERROR(CheckIsFile(status, path));
-  RETURN_IF_ERROR(CheckIsSecret(status, path, forbidden_mode));
+  RETURN_IF_ERROR(CheckIsSecret(status, path, rule.forbidden_mode));
   return ReadAll(file.get(), path);
 }
 

@@ -19,10 +19,16 @@ inline constexpr size_t kKeyFileBytesMax = 1 << 20;
 // kUnavailable: it cannot be read. Messages name the path, never the content.
 absl::StatusOr<std::string> ReadKeyFile(const std::filesystem::path& path);
 
-// As ReadKeyFile(), for a secret. kFailedPrecondition: the file belongs to somebody else, is a
-// symbolic link, or has a permission of `forbidden_mode` (077: nobody but the owner may read it).
+// Who else may have access to a secret.
+struct SecretFileRule {
+  mode_t forbidden_mode = 077;  // none of these permissions: nobody but the owner
+  bool follow_links = false;
+};
+
+// As ReadKeyFile(), for a secret. kFailedPrecondition: the file belongs to somebody else (and not
+// to root), has a permission that the rule forbids, or is a symbolic link and none is followed.
 absl::StatusOr<std::string> ReadSecretFile(const std::filesystem::path& path,
-                                           mode_t forbidden_mode = 077);
+                                           const SecretFileRule& rule = {});
 
 // Writes a file that appears at once and whole, synced, with `mode`.
 // kAlreadyExists: `replace` is false and the file is there; it is left as it is.

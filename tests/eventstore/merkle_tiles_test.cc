@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -113,6 +114,36 @@ TEST(MerkleTilesTest, ARestoredWriterCarriesOnAsIfItHadNeverStopped) {
       }
       ASSERT_EQ(writer->Root(), tree.roots[i + 1]);
     }
+  }
+}
+
+TEST(MerkleTilesTest, ProofsBesideAWriterNeedNoLeaf) {
+  const uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::mt19937_64 generator(seed);
+  StoredTree& tree = StoredTree::Get();
+  const std::vector<uint64_t> sampled = SampledSizes(generator);
+  const std::set<uint64_t> sizes(sampled.begin(), sampled.end());
+  TileWriter writer;
+  for (const uint64_t size : sizes) {
+    SCOPED_TRACE(testing::Message() << "size " << size);
+    while (writer.size() < size) {
+      for (const Tile& tile : writer.Append(tree.reference.leaves()[writer.size()])) {
+        ASSERT_EQ(tree.tiles.at(tile.id), tile.bytes);
+      }
+    }
+    TileSource source(writer, [&tree](const TileId& id) {
+      return absl::StatusOr<std::string>(tree.tiles.at(id));
+    });
+    ASSERT_EQ(*TreeRoot(source, size), tree.roots[size]);
+    if (size == 0) continue;
+    const uint64_t smaller = 1 + generator() % size;
+    const uint64_t index = generator() % smaller;
+    ASSERT_EQ(*InclusionProof(source, index, smaller), tree.reference.Path(index, 0, smaller));
+    ASSERT_EQ(*InclusionProof(source, index, size), tree.reference.Path(index, 0, size));
+    ASSERT_EQ(*ConsistencyProof(source, smaller, size),
+              tree.reference.Subproof(smaller, 0, size, true));
+    ASSERT_EQ(TileWriter::Restore(source)->Root(), tree.roots[size]);
   }
 }
 

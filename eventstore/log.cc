@@ -1,0 +1,20 @@
+#include "eventstore/log.h"
+
+#include <utility>
+
+#include "absl/synchronization/notification.h"
+
+namespace records::eventstore {
+
+absl::StatusOr<Appended> EventLog::AppendAndWait(Append append) {
+  absl::Notification done;
+  absl::StatusOr<Appended> result = absl::UnknownError("the log dropped an append");
+  AppendAsync(std::move(append), [&done, &result](absl::StatusOr<Appended> outcome) {
+    result = std::move(outcome);
+    done.Notify();
+  });
+  done.WaitForNotification();
+  return result;
+}
+
+}  // namespace records::eventstore

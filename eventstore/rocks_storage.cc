@@ -1,0 +1,166 @@
+#include "eventstore/rocks_storage.h"
+
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "eventstore/rocks_options.h"
+#include "eventstore/status_macros.h"
+#include "rocksdb/cache.h"
+#include "rocksdb/db.h"
+#include "rocksdb/env.h"
+
+namespace records::eventstore {
+namespace {
+
+rocksdb::Slice ToSlice(absl::string_view bytes) { return {bytes.data(), bytes.size()}; }
+absl::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+class RocksCursor final : public Cursor {
+ public:
+  explicit RocksCursor(std::unique_ptr<rocksdb::Iterator> iterator)
+      : iterator_(std::move(iterator)) {}
+
+  void Seek(absl::string_view key) override { iterator_->Seek(ToSlice(key)); }
+  void SeekForPrev(absl::string_view key) override { iterator_->SeekForPrev(ToSlice(key)); }
+  void Next() override { iterator_->Next(); }
+  void Prev() override { iterator_->Prev(); }
+  bool Valid() const override { return iterator_->Valid(); }
+  absl::string_view key() const override { return ToView(iterator_->key()); }
+  absl::string_view value() const override { return ToView(iterator_->value()); }
+  absl::Status status() const override { return internal::FromRocks(iterator_->status()); }
+
+ private:
+  const std::unique_ptr<rocksdb::Iterator> iterator_;
+};
+
+}  // namespace
+
+struct RocksStorage::Internals {
+  RocksStorageOptions options;
+  std::unique_ptr<rocksdb::DB> db;
+  std::vector<rocksdb::ColumnFamilyHandle*> tables;
+  rocksdb::ColumnFamilyHandle* unused = nullptr;  // "default", which RocksDB demands
+
+  rocksdb::Status Open() {
+    const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes);
+    std::vector<rocksdb::ColumnFamilyDescriptor> families;
+    for (const RocksTable& table : options.tables) {
+      families.emplace_back(table.name, internal::MakeTableOptions(table, cache));
+    }
+    families.emplace_back(rocksdb::kDefaultColumnFamilyName,
+                          internal::MakeTableOptions({.write_buffer_bytes = 1 << 20}, cache));
+    const rocksdb::DBOptions db_options = internal::MakeDbOptions(options);
+    rocksdb::DB* opened = nullptr;
+    const rocksdb::Status status =
+        options.mode == RocksMode::kReadOnly
+            ? rocksdb::DB::OpenForReadOnly(db_options, options.path, families, &tables, &opened)
+            : rocksdb::DB::Open(db_options, options.path, families, &tables, &opened);
+    if (!status.ok()) return status;
+    db.reset(opened);
+    unused = tables.back();
+    tables.pop_back();
+    return status;
+  }
+};
+
+absl::StatusOr<bool> RocksStoreExists(rocksdb::Env* env, const std::string& path) {
+  if (env == nullptr) env = rocksdb::Env::Default();
+  const rocksdb::Status status = env->FileExists(path + "/CURRENT");
+  if (status.IsNotFound()) return false;
+  RETURN_IF_ERROR(internal::FromRocks(status));
+  return true;
+}
+
+RocksStorage::RocksStorage(std::unique_ptr<Internals> internals)
+    : internals_(std::move(internals)) {}
+
+absl::StatusOr<std::unique_ptr<RocksStorage>> RocksStorage::Open(RocksStorageOptions options) {
+  if (options.mode != RocksMode::kCreate) {
+    ASSIGN_OR_RETURN(const bool exists, RocksStoreExists(options.env, options.path));
+    if (!exists) return absl::NotFoundError(absl::StrCat("there is no store at ", options.path));
+  }
+  auto internals = std::make_unique<Internals>();
+  internals->options = std::move(options);
+  RETURN_IF_ERROR(internal::FromRocks(internals->Open()));
+  return std::unique_ptr<RocksStorage>(new RocksStorage(std::move(internals)));
+}
+
+RocksStorage::~RocksStorage() {
+  if (internals_->options.mode != RocksMode::kReadOnly) {
+    // Only to make the next start short: what was acknowledged is in the write-ahead log.
+    Flush().IgnoreError();
+  }
+  for (rocksdb::ColumnFamilyHandle* table : internals_->tables) {
+    internals_->db->DestroyColumnFamilyHandle(table);
+  }
+  internals_->db->DestroyColumnFamilyHandle(internals_->unused);
+  internals_->db->Close();
+}
+
+absl::Status RocksStorage::Write(const StorageBatch& batch, Durability durability) {
+  rocksdb::WriteBatch changes(batch.bytes() + 16 * batch.changes().size() + 64);
+  for (const StorageBatch::Change& change : batch.changes()) {
+    rocksdb::ColumnFamilyHandle* table = internals_->tables[change.table.index];
+    const rocksdb::Status added = change.kind == StorageBatch::Kind::kPut
+                                      ? changes.Put(table, change.key, change.value)
+                                      : changes.Delete(table, change.key);
+    RETURN_IF_ERROR(internal::FromRocks(added));
+  }
+  rocksdb::WriteOptions how;
+  how.sync = durability == Durability::kSynced;
+  return internal::FromRocks(internals_->db->Write(how, &changes));
+}
+
+absl::StatusOr<std::optional<std::string>> RocksStorage::Get(Table table,
+                                                             absl::string_view key) const {
+  std::string value;
+  const rocksdb::Status status = internals_->db->Get(
+      rocksdb::ReadOptions(), internals_->tables[table.index], ToSlice(key), &value);
+  if (status.IsNotFound()) return std::nullopt;
+  RETURN_IF_ERROR(internal::FromRocks(status));
+  return value;
+}
+
+absl::StatusOr<std::optional<StorageEntry>> RocksStorage::LastWithPrefix(
+    Table table, absl::string_view prefix) const {
+  if (internals_->options.tables[table.index].prefix_bytes != prefix.size()) {
+    return Storage::LastWithPrefix(table, prefix);
+  }
+  rocksdb::ReadOptions how;
+  how.prefix_same_as_start = true;
+  const std::unique_ptr<rocksdb::Iterator> iterator(
+      internals_->db->NewIterator(how, internals_->tables[table.index]));
+  // Behind every key of the prefix: keys are at most some tens of bytes longer.
+  std::string last(prefix);
+  last.append(64, '\xFF');
+  iterator->SeekForPrev(last);
+  if (!iterator->Valid()) {
+    RETURN_IF_ERROR(internal::FromRocks(iterator->status()));
+    return std::nullopt;
+  }
+  if (!absl::StartsWith(ToView(iterator->key()), prefix)) return std::nullopt;
+  return StorageEntry{iterator->key().ToString(), iterator->value().ToString()};
+}
+
+std::unique_ptr<Cursor> RocksStorage::NewCursor(Table table) const {
+  rocksdb::ReadOptions how;
+  how.total_order_seek = true;
+  return std::make_unique<RocksCursor>(std::unique_ptr<rocksdb::Iterator>(
+      internals_->db->NewIterator(how, internals_->tables[table.index])));
+}
+
+absl::Status RocksStorage::Flush() {
+  return internal::FromRocks(internals_->db->Flush(rocksdb::FlushOptions(), internals_->tables));
+}
+
+absl::Status RocksStorage::Compact(Table table) {
+  // All tables share the write-ahead log: it is dropped when each of them has been flushed.
+  RETURN_IF_ERROR(Flush());
+  rocksdb::CompactRangeOptions how;
+  how.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+  return internal::FromRocks(
+      internals_->db->CompactRange(how, internals_->tables[table.index], nullptr, nullptr));
+}
+
+}  // namespace records::eventstore

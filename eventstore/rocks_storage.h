@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "eventstore/storage.h"
+
+namespace rocksdb {
+class Env;
+}
+
+namespace records::eventstore {
+
+// How one table is laid out. The place in the list is its Table::index.
+struct RocksTable {
+  std::string name;
+  // Length of the prefixes that LastWithPrefix() is asked for; 0: none.
+  size_t prefix_bytes = 0;
+  // Asked by whole key, mostly for keys that are not there.
+  bool point_lookups = false;
+  bool compress = false;
+  size_t write_buffer_bytes = size_t{16} << 20;
+};
+
+enum class RocksMode {
+  kReadOnly,  // takes no lock and changes nothing
+  kWrite,     // the store must exist, with these tables
+  kCreate,    // makes what is missing
+};
+
+struct RocksStorageOptions {
+  std::string path;
+  std::vector<RocksTable> tables;
+  RocksMode mode = RocksMode::kWrite;
+  size_t block_cache_bytes = size_t{64} << 20;
+  size_t write_ahead_log_bytes_max = size_t{256} << 20;
+  // Not owned; nullptr: the machine's. Tests give one that fails.
+  rocksdb::Env* env = nullptr;
+  // Called, from any thread, when flush or compaction failed or a write could not be made durable,
+  // and with OK when RocksDB has recovered by itself (room came back). Must not block.
+  std::function<void(const absl::Status&)> on_background_state;
+};
+
+// A Storage on RocksDB.
+//
+// Durability: a synced write has passed fdatasync of the write-ahead log. Reads verify checksums.
+// The file system decides what a crash leaves; a torn end of the log is cut at opening, and whether
+// anything that was acknowledged went with it only an anchor outside can tell (reliability
+// research, section 3), so whoever opens a store compares it with its anchor first, read-only.
+// Closing flushes, so that the next start replays nothing.
+class RocksStorage final : public Storage {
+ public:
+  // kDataLoss: damaged. kFailedPrecondition: open in another process, or not a store of ours.
+  // kNotFound: no store there (kReadOnly, kWrite).
+  static absl::StatusOr<std::unique_ptr<RocksStorage>> Open(RocksStorageOptions options);
+  ~RocksStorage() override;
+
+  absl::Status Write(const StorageBatch& batch, Durability durability) override;
+  absl::StatusOr<std::optional<std::string>> Get(Table table, absl::string_view key) const override;
+  absl::StatusOr<std::optional<StorageEntry>> LastWithPrefix(
+      Table table, absl::string_view prefix) const override;
+  std::unique_ptr<Cursor> NewCursor(Table table) const override;
+  absl::Status Compact(Table table) override;
+
+  // Writes what is in memory into table files.
+  absl::Status Flush();
+
+ private:
+  struct Internals;
+  explicit RocksStorage(std::unique_ptr<Internals> internals);
+
+  std::unique_ptr<Internals> internals_;
+};
+
+// Whether a RocksDB store was begun at `path`. Errors: the folder cannot be read.
+absl::StatusOr<bool> RocksStoreExists(rocksdb::Env* env, const std::string& path);
+
+}  // namespace records::eventstore

@@ -1,0 +1,209 @@
+#include "projections/runner.h"
+
+#include <algorithm>
+#include <limits>
+#include <tuple>
+#include <utility>
+
+#include "eventstore/status_macros.h"
+
+namespace records::projections {
+
+using eventstore::EventLog;
+using eventstore::Ledger;
+using eventstore::Position;
+using eventstore::RootId;
+using State = RunnerStatus::State;
+
+absl::StatusOr<std::unique_ptr<Runner>> Runner::Create(const EventLog& log,
+                                                       const Projection& projection,
+                                                       eventstore::Storage& storage,
+                                                       RunnerOptions options) {
+  ASSIGN_OR_RETURN(auto fold, ViewFold::Create(log, projection, storage, options.fold));
+  return std::unique_ptr<Runner>(new Runner(log, std::move(fold), std::move(options)));
+}
+
+Runner::Runner(const EventLog& log, std::unique_ptr<ViewFold> fold, RunnerOptions options)
+    : log_(log), options_(std::move(options)), fold_(std::move(fold)) {
+  absl::MutexLock lock(&mutex_);
+  CopyApplied();
+  CopyParked();
+}
+
+Runner::~Runner() { Stop(); }
+
+void Runner::Start() {
+  absl::MutexLock lock(&mutex_);
+  if (status_.state != State::kReady) return;
+  status_.state = State::kRunning;
+  thread_ = std::thread([this] { Run(); });
+}
+
+void Runner::Stop() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  if (thread_.joinable()) thread_.join();
+  absl::MutexLock lock(&mutex_);
+  if (status_.state != State::kFailed) status_.state = State::kStopped;
+}
+
+bool Runner::Stopping() const {
+  absl::MutexLock lock(&mutex_);
+  return stopping_;
+}
+
+void Runner::Run() {
+  while (!Stopping()) {
+    RunReplays();
+    // Asked before the partitions are polled, so that nothing can come in between unseen.
+    const uint64_t seen = log_.WaitForBatch(Ledger::kEvents, std::numeric_limits<uint64_t>::max(),
+                                            absl::ZeroDuration());
+    const auto progress = fold_->FoldBatch();
+    if (absl::IsResourceExhausted(progress.status())) {
+      PublishError(progress.status(), State::kStalled);
+      WaitToRetry();
+      continue;
+    }
+    if (!progress.ok()) {
+      PublishError(progress.status(), State::kFailed);
+      break;
+    }
+    Publish(*progress);
+    if (progress->events > 0) continue;
+    if (progress->stalled.ok()) {
+      log_.WaitForBatch(Ledger::kEvents, seen, options_.idle_wait);
+    } else {
+      WaitToRetry();
+    }
+  }
+  absl::MutexLock lock(&mutex_);
+  if (status_.state != State::kFailed) status_.state = State::kStopped;
+  EndReplays();
+}
+
+void Runner::WaitToRetry() const {
+  absl::MutexLock lock(&mutex_);
+  mutex_.AwaitWithTimeout(absl::Condition(&stopping_), options_.retry_wait);
+}
+
+void Runner::Publish(const FoldProgress& progress) {
+  {
+    absl::MutexLock lock(&mutex_);
+    CopyApplied();
+    status_.error = progress.stalled;
+    status_.state = progress.stalled.ok() ? State::kRunning : State::kStalled;
+    status_.events_folded += progress.events;
+    if (progress.events > 0) ++status_.batches_written;
+    if (!progress.parked.empty()) {
+      CopyParked();
+      std::tie(status_.last_parked, status_.last_parked_error) = progress.parked.back();
+    }
+  }
+  listeners_.Notify(progress.roots);
+}
+
+void Runner::PublishError(const absl::Status& error, State state) {
+  absl::MutexLock lock(&mutex_);
+  status_.error = error;
+  status_.state = state;
+}
+
+void Runner::CopyApplied() {
+  for (const uint32_t partition : fold_->partitions()) {
+    applied_[partition] = fold_->Applied(partition);
+  }
+}
+
+void Runner::CopyParked() {
+  parked_.clear();
+  for (const auto& [root, first] : fold_->parked()) parked_.push_back({root, first});
+  std::sort(parked_.begin(), parked_.end(),
+            [](const ParkedRoot& a, const ParkedRoot& b) { return a.root < b.root; });
+}
+
+absl::Status Runner::WaitFor(Position position, absl::Time deadline) const {
+  absl::MutexLock lock(&mutex_);
+  const auto applied = applied_.find(position.partition);
+  if (applied == applied_.end()) {
+    return absl::InvalidArgumentError("this view does not fold that partition");
+  }
+  // The map has all its keys from the start, so the iterator stays.
+  const auto reached = [&] { return applied->second.sequence >= position.sequence; };
+  const auto ended = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return stopping_ || status_.state == State::kFailed || status_.state == State::kStopped;
+  };
+  const auto settled = [&] { return reached() || ended(); };
+  mutex_.AwaitWithDeadline(absl::Condition(&settled), deadline);
+  if (reached()) return absl::OkStatus();
+  if (ended()) return absl::UnavailableError("VIEW_STOPPED: the view does not fold");
+  return absl::DeadlineExceededError("the view has not reached the write within the deadline");
+}
+
+Position Runner::AppliedPosition(uint32_t partition) const {
+  absl::MutexLock lock(&mutex_);
+  const auto it = applied_.find(partition);
+  return it == applied_.end() ? Position{.partition = partition} : it->second;
+}
+
+absl::StatusOr<std::unique_ptr<RootListeners::Subscription>> Runner::Subscribe(
+    const RootId& root, RootCallback callback) {
+  return listeners_.Add(root, std::move(callback));
+}
+
+std::vector<ParkedRoot> Runner::ParkedRoots() const {
+  absl::MutexLock lock(&mutex_);
+  return parked_;
+}
+
+absl::Status Runner::Replay(const RootId& root) {
+  ReplayRequest request{.root = root};
+  absl::MutexLock lock(&mutex_);
+  const bool running = status_.state == State::kRunning || status_.state == State::kStalled;
+  if (!running || stopping_) return absl::UnavailableError("VIEW_STOPPED: the view does not fold");
+  replays_.push_back(&request);
+  mutex_.Await(absl::Condition(&request.done));
+  return request.result;
+}
+
+void Runner::RunReplays() {
+  while (true) {
+    RootId root;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (replays_.empty()) return;
+      root = replays_.front()->root;
+    }
+    const absl::Status result = fold_->Replay(root);
+    {
+      absl::MutexLock lock(&mutex_);
+      CopyParked();
+      replays_.front()->result = result;
+      replays_.front()->done = true;
+      replays_.pop_front();
+    }
+    listeners_.Notify({{root, Position{}}});
+  }
+}
+
+void Runner::EndReplays() {
+  for (ReplayRequest* request : replays_) {
+    request->result = absl::UnavailableError("VIEW_STOPPED: the view does not fold");
+    request->done = true;
+  }
+  replays_.clear();
+}
+
+RunnerStatus Runner::GetStatus() const {
+  absl::MutexLock lock(&mutex_);
+  RunnerStatus status = status_;
+  status.parked_roots = parked_.size();
+  for (const auto& [partition, applied] : applied_) {
+    const uint64_t head = log_.Head(Ledger::kEvents, partition).sequence;
+    if (head > applied.sequence) status.lag_events += head - applied.sequence;
+  }
+  return status;
+}
+
+}  // namespace records::projections

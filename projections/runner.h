@@ -1,0 +1,130 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "eventstore/log.h"
+#include "eventstore/storage.h"
+#include "projections/projection.h"
+#include "projections/root_listeners.h"
+#include "projections/view_fold.h"
+
+namespace records::projections {
+
+struct RunnerOptions {
+  FoldOptions fold;
+  // How long the thread waits for the log before it looks whether it shall stop or replay.
+  absl::Duration idle_wait = absl::Milliseconds(50);
+  // How long it waits before it tries again what was not to be had.
+  absl::Duration retry_wait = absl::Milliseconds(200);
+};
+
+// A root that the view cannot answer about, and the first of its events that is not folded.
+struct ParkedRoot {
+  eventstore::RootId root;
+  eventstore::Position first;
+};
+
+// Numbers for health and metrics.
+struct RunnerStatus {
+  enum class State {
+    kReady,    // not started
+    kRunning,  // folds
+    kStalled,  // something does not go on; `error` says what; the rest does, or is tried again
+    kFailed,   // stopped by `error`; a restart goes on from the last batch
+    kStopped,
+  };
+  State state = State::kReady;
+  absl::Status error;
+  uint64_t lag_events = 0;  // durable in the log and not in the view
+  uint64_t events_folded = 0;
+  uint64_t batches_written = 0;
+  uint64_t parked_roots = 0;
+  eventstore::Position last_parked;  // since the start
+  absl::Status last_parked_error;
+};
+
+// Keeps one view up with the log: one thread for all its partitions.
+//
+// Thread-safe. Must not outlive log, projection or storage; its subscriptions must not outlive it.
+// What it promises of the rows is in ViewFold; it adds the thread, waiting, listening and health.
+class Runner {
+ public:
+  // Fails as ViewFold::Create() does: a checkpoint that the log does not confirm is refused.
+  static absl::StatusOr<std::unique_ptr<Runner>> Create(const eventstore::EventLog& log,
+                                                        const Projection& projection,
+                                                        eventstore::Storage& storage,
+                                                        RunnerOptions options);
+  ~Runner();  // stops
+
+  // Starts the thread. Once.
+  void Start();
+
+  // Ends the thread after the batch at hand and wakes all that wait. Again: nothing. One thread at
+  // a time.
+  void Stop();
+
+  // Waits until the view contains the event at `position` (read your own write). By the clock of
+  // the machine. kDeadlineExceeded; kUnavailable: stopped or failed; kInvalidArgument: not a
+  // partition of this view.
+  [[nodiscard]] absl::Status WaitFor(eventstore::Position position, absl::Time deadline) const;
+
+  // The last position of a partition that the view contains.
+  eventstore::Position AppliedPosition(uint32_t partition) const;
+
+  // Calls `callback` after each batch that folded something under `root`, from now on.
+  [[nodiscard]] absl::StatusOr<std::unique_ptr<RootListeners::Subscription>> Subscribe(
+      const eventstore::RootId& root, RootCallback callback);
+
+  // The parked roots, by root.
+  std::vector<ParkedRoot> ParkedRoots() const;
+
+  // Folds what a parked root has missed, once its cause is mended, and waits for it. Fails as
+  // ViewFold::Replay() does; kUnavailable: not running.
+  [[nodiscard]] absl::Status Replay(const eventstore::RootId& root);
+
+  RunnerStatus GetStatus() const;
+
+ private:
+  struct ReplayRequest {
+    eventstore::RootId root;
+    bool done = false;
+    absl::Status result;
+  };
+
+  Runner(const eventstore::EventLog& log, std::unique_ptr<ViewFold> fold, RunnerOptions options);
+
+  void Run();
+  bool Stopping() const;
+  void RunReplays();
+  void Publish(const FoldProgress& progress);
+  void PublishError(const absl::Status& error, RunnerStatus::State state);
+  void CopyApplied() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void CopyParked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void WaitToRetry() const;
+  void EndReplays() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const eventstore::EventLog& log_;
+  const RunnerOptions options_;
+  const std::unique_ptr<ViewFold> fold_;  // touched by the thread alone once it runs
+  RootListeners listeners_;
+
+  mutable absl::Mutex mutex_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  RunnerStatus status_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<uint32_t, eventstore::Position> applied_ ABSL_GUARDED_BY(mutex_);
+  std::vector<ParkedRoot> parked_ ABSL_GUARDED_BY(mutex_);
+  std::deque<ReplayRequest*> replays_ ABSL_GUARDED_BY(mutex_);
+  std::thread thread_;
+};
+
+}  // namespace records::projections

@@ -1,0 +1,60 @@
+#include "services/auth/metadata_processor.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "services/errors/errors.h"
+
+namespace records::services {
+namespace {
+
+// Methods that say nothing about records. Whole paths: nothing else of those services is open.
+constexpr absl::string_view kOpenMethods[] = {
+    "/grpc.health.v1.Health/Check",
+    "/grpc.health.v1.Health/Watch",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+};
+
+bool IsOpenMethod(const CallMetadata& metadata) {
+  if (metadata.count(":path") != 1) return false;
+  const grpc::string_ref path = metadata.find(":path")->second;
+  for (const absl::string_view open : kOpenMethods) {
+    if (absl::string_view(path.data(), path.size()) == open) return true;
+  }
+  return false;
+}
+
+std::string FirstProperty(const grpc::AuthContext& context, const char* name) {
+  const auto values = context.FindPropertyValues(name);
+  return values.empty() ? "" : std::string(values[0].data(), values[0].size());
+}
+
+// Local credentials refuse every connection that is not over loopback, so the transport tells.
+bool IsLocalTransport(const grpc::AuthContext& context) {
+  return FirstProperty(context, "transport_security_type") == "local";
+}
+
+// The peer as far as it is known here: the address is not.
+std::string PeerName(const grpc::AuthContext& context) {
+  if (IsLocalTransport(context)) return "loopback";
+  const std::string certificate = FirstProperty(context, "x509_common_name");
+  return certificate.empty() ? "unknown" : certificate;
+}
+
+}  // namespace
+
+grpc::Status AuthenticationProcessor::Process(const InputMetadata& metadata,
+                                              grpc::AuthContext* context,
+                                              OutputMetadata* /*consumed_metadata*/,
+                                              OutputMetadata* /*response_metadata*/) {
+  if (IsOpenMethod(metadata)) return grpc::Status::OK;
+  const absl::Status status =
+      authenticator_.Authenticate(metadata, IsLocalTransport(*context)).status();
+  if (status.ok()) return grpc::Status::OK;
+  const std::string reason = ReasonOf(status);
+  refusals_.Record(PeerName(*context), reason);
+  return ToGrpcStatus(Refusal(status.code(), reason, absl::StrCat(reason, ": ", status.message())));
+}
+
+}  // namespace records::services

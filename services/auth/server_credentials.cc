@@ -1,0 +1,144 @@
+#include "services/auth/server_credentials.h"
+
+#include <arpa/inet.h>
+#include <grpcpp/security/tls_credentials_options.h>
+#include <netinet/in.h>
+#include <openssl/bio.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <sys/stat.h>
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "eventstore/status_macros.h"
+#include "services/auth/key_files.h"
+
+namespace records::services {
+namespace {
+
+struct BioDeleter {
+  void operator()(BIO* bio) const { BIO_free(bio); }
+};
+struct CertificateDeleter {
+  void operator()(X509* certificate) const { X509_free(certificate); }
+};
+struct PrivateKeyDeleter {
+  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
+};
+
+// Certificate tools leave keys behind links, readable by a group.
+constexpr SecretFileRule kTlsKeyRule = {.forbidden_mode = S_IRWXO, .follow_links = true};
+
+// The host of host:port; nothing when it is not of that form.
+std::optional<std::string> HostOf(absl::string_view address) {
+  const size_t colon = address.rfind(':');
+  if (colon == absl::string_view::npos) return std::nullopt;
+  uint32_t port = 0;
+  if (!absl::SimpleAtoi(address.substr(colon + 1), &port) || port > 65535) return std::nullopt;
+  absl::string_view host = address.substr(0, colon);
+  const bool has_brackets = absl::ConsumePrefix(&host, "[");
+  if (has_brackets && !absl::ConsumeSuffix(&host, "]")) return std::nullopt;
+  if (host.empty() || (!has_brackets && absl::StrContains(host, ':'))) return std::nullopt;
+  return std::string(host);
+}
+
+std::unique_ptr<BIO, BioDeleter> Reader(const std::string& pem) {
+  return std::unique_ptr<BIO, BioDeleter>(
+      BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+}
+
+// An encrypted key is not asked for on a terminal: it does not parse.
+int NoPassword(char*, int, int, void*) { return -1; }
+
+// gRPC would find the same, but say only that the port cannot be opened.
+absl::Status CheckPair(const std::string& certificate_pem, const std::string& key_pem,
+                       const ListenOptions& options) {
+  const std::unique_ptr<X509, CertificateDeleter> certificate(
+      PEM_read_bio_X509(Reader(certificate_pem).get(), nullptr, NoPassword, nullptr));
+  if (certificate == nullptr) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(options.tls_certificate_file.string(), " holds no PEM certificate"));
+  }
+  const std::unique_ptr<EVP_PKEY, PrivateKeyDeleter> key(
+      PEM_read_bio_PrivateKey(Reader(key_pem).get(), nullptr, NoPassword, nullptr));
+  if (key == nullptr) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(options.tls_private_key_file.string(), " holds no unencrypted PEM key"));
+  }
+  if (X509_check_private_key(certificate.get(), key.get()) != 1) {
+    return absl::InvalidArgumentError("the TLS private key is not that of the certificate");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> ReadClientAuthority(const std::filesystem::path& file) {
+  ASSIGN_OR_RETURN(std::string pem, ReadKeyFile(file));
+  const std::unique_ptr<X509, CertificateDeleter> certificate(
+      PEM_read_bio_X509(Reader(pem).get(), nullptr, NoPassword, nullptr));
+  if (certificate == nullptr) {
+    return absl::InvalidArgumentError(absl::StrCat(file.string(), " holds no PEM certificate"));
+  }
+  return pem;
+}
+
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> TlsCredentials(
+    const ListenOptions& options) {
+  if (options.tls_certificate_file.empty() || options.tls_private_key_file.empty()) {
+    return absl::InvalidArgumentError(
+        "TLS needs both a certificate file and a private key file. Give both.");
+  }
+  grpc::SslServerCredentialsOptions::PemKeyCertPair pair;
+  ASSIGN_OR_RETURN(pair.cert_chain, ReadKeyFile(options.tls_certificate_file));
+  ASSIGN_OR_RETURN(pair.private_key, ReadSecretFile(options.tls_private_key_file, kTlsKeyRule));
+  RETURN_IF_ERROR(CheckPair(pair.cert_chain, pair.private_key, options));
+  grpc::SslServerCredentialsOptions tls(GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE);
+  if (!options.tls_client_ca_file.empty()) {
+    ASSIGN_OR_RETURN(tls.pem_root_certs, ReadClientAuthority(options.tls_client_ca_file));
+    tls.client_certificate_request = GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY;
+  }
+  tls.pem_key_cert_pairs.push_back(std::move(pair));
+  return grpc::SslServerCredentials(tls);
+}
+
+}  // namespace
+
+bool IsLoopbackAddress(absl::string_view address) {
+  const std::optional<std::string> host = HostOf(address);
+  if (!host) return false;
+  if (*host == "localhost") return true;
+  in_addr v4{};
+  if (inet_pton(AF_INET, host->c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
+  in6_addr v6{};
+  return inet_pton(AF_INET6, host->c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
+    const ListenOptions& options, std::shared_ptr<grpc::AuthMetadataProcessor> processor) {
+  if (!HostOf(options.address)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "\"", options.address, "\" is no address to listen on. Write host:port, or [host]:port."));
+  }
+  const bool has_tls = !options.tls_certificate_file.empty() ||
+                       !options.tls_private_key_file.empty() || !options.tls_client_ca_file.empty();
+  if (!has_tls && !IsLoopbackAddress(options.address)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "Refused to listen on ", options.address,
+        " without TLS: tokens and records would be "
+        "readable on the network. Give a certificate and a key, or listen on 127.0.0.1."));
+  }
+  std::shared_ptr<grpc::ServerCredentials> credentials;
+  if (has_tls) {
+    ASSIGN_OR_RETURN(credentials, TlsCredentials(options));
+  } else {
+    credentials = grpc::experimental::LocalServerCredentials(LOCAL_TCP);
+  }
+  credentials->SetAuthMetadataProcessor(std::move(processor));
+  return credentials;
+}
+
+}  // namespace records::services

@@ -1,0 +1,206 @@
+#include "eventstore/storage.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+
+#include "eventstore/memory_storage.h"
+#include "eventstore/rocks_storage.h"
+#include "tests/eventstore/temp_folder.h"
+
+namespace records::eventstore {
+namespace {
+
+using testing_support::TempFolder;
+
+constexpr size_t kTables = 3;
+constexpr Table kPrefixed{1};
+
+std::vector<RocksTable> Tables() {
+  return {{.name = "plain"},
+          {.name = "prefixed", .prefix_bytes = 2, .write_buffer_bytes = 64 << 10},
+          {.name = "points", .point_lookups = true}};
+}
+
+std::unique_ptr<RocksStorage> OpenRocks(const std::string& path, RocksMode mode) {
+  auto storage = RocksStorage::Open({.path = path, .tables = Tables(), .mode = mode});
+  EXPECT_TRUE(storage.ok()) << storage.status();
+  return *std::move(storage);
+}
+
+std::string RandomKey(std::mt19937_64& random) {
+  // Few letters, so that keys and prefixes meet; 0xFF and 0x00, where orders go wrong.
+  static constexpr char kLetters[] = {'\x00', 'a', 'b', '\xFF'};
+  std::string key;
+  for (size_t i = 2 + random() % 3; i > 0; --i) key.push_back(kLetters[random() % 4]);
+  return key;
+}
+
+StorageBatch RandomBatch(std::mt19937_64& random) {
+  StorageBatch batch;
+  for (size_t i = random() % 6; i > 0; --i) {
+    const Table table{random() % kTables};
+    if (random() % 4 == 0) {
+      batch.Delete(table, RandomKey(random));
+    } else {
+      batch.Put(table, RandomKey(random), std::string(random() % 600, 'v') + RandomKey(random));
+    }
+  }
+  return batch;
+}
+
+std::string Show(const Cursor& cursor) {
+  if (!cursor.Valid()) return "end";
+  return std::string(cursor.key()) + "=" + std::string(cursor.value());
+}
+
+// One random question, answered by a storage.
+std::string Answer(const Storage& storage, uint64_t seed) {
+  std::mt19937_64 random(seed);
+  const Table table{random() % kTables};
+  if (random() % 3 == 0) {
+    const auto value = storage.Get(table, RandomKey(random));
+    return value->has_value() ? **value : "none";
+  }
+  if (random() % 3 == 0) {
+    const auto last = storage.LastWithPrefix(kPrefixed, RandomKey(random).substr(0, 2));
+    return last->has_value() ? (*last)->key + "=" + (*last)->value : "none";
+  }
+  const std::unique_ptr<Cursor> cursor = storage.NewCursor(table);
+  if (random() % 2 == 0) {
+    cursor->Seek(RandomKey(random));
+  } else {
+    cursor->SeekForPrev(RandomKey(random));
+  }
+  std::string answer = Show(*cursor);
+  for (size_t i = random() % 8; i > 0 && cursor->Valid(); --i) {
+    if (random() % 2 == 0) {
+      cursor->Next();
+    } else {
+      cursor->Prev();
+    }
+    answer += ";" + Show(*cursor);
+  }
+  EXPECT_TRUE(cursor->status().ok());
+  return answer;
+}
+
+TEST(StorageTest, MemoryAndRocksGiveTheSameAnswers) {
+  const uint64_t seed = std::random_device()();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::mt19937_64 random(seed);
+  const TempFolder folder;
+  MemoryStorage memory(kTables);
+  auto rocks = OpenRocks(folder / "db", RocksMode::kCreate);
+  for (int step = 0; step < 3000; ++step) {
+    const uint64_t choice = random() % 100;
+    if (choice < 40) {
+      const StorageBatch batch = RandomBatch(random);
+      ASSERT_TRUE(memory.Write(batch, Storage::Durability::kUnsynced).ok());
+      ASSERT_TRUE(rocks->Write(batch, Storage::Durability::kUnsynced).ok());
+    } else if (choice == 40) {
+      const Table table{random() % kTables};
+      ASSERT_TRUE(memory.Compact(table).ok());
+      ASSERT_TRUE(rocks->Compact(table).ok());
+    } else if (choice == 41 && step % 4 == 0) {
+      rocks.reset();
+      rocks = OpenRocks(folder / "db", RocksMode::kWrite);
+    } else {
+      const uint64_t question = random();
+      ASSERT_EQ(Answer(memory, question), Answer(*rocks, question)) << "step " << step;
+    }
+  }
+}
+
+TEST(StorageTest, ACursorSeesTheStoreAsItWasWhenItWasMade) {
+  const TempFolder folder;
+  MemoryStorage memory(kTables);
+  const auto rocks = OpenRocks(folder / "db", RocksMode::kCreate);
+  for (Storage* storage : std::initializer_list<Storage*>{&memory, rocks.get()}) {
+    StorageBatch before;
+    before.Put(Table{0}, "a", "1");
+    before.Put(Table{0}, "c", "1");
+    ASSERT_TRUE(storage->Write(before, Storage::Durability::kSynced).ok());
+    const std::unique_ptr<Cursor> cursor = storage->NewCursor(Table{0});
+    StorageBatch after;
+    after.Put(Table{0}, "a", "2");
+    after.Put(Table{0}, "b", "2");
+    after.Delete(Table{0}, "c");
+    ASSERT_TRUE(storage->Write(after, Storage::Durability::kSynced).ok());
+    cursor->Seek("");
+    EXPECT_EQ(Show(*cursor), "a=1");
+    cursor->Next();
+    EXPECT_EQ(Show(*cursor), "c=1");
+    cursor->Next();
+    EXPECT_EQ(Show(*cursor), "end");
+  }
+}
+
+TEST(StorageTest, ACrashTakesUnsyncedBatchesFromTheEndAndNoOthers) {
+  MemoryStorage memory(1);
+  const auto put = [&memory](const std::string& value, Storage::Durability durability) {
+    StorageBatch batch;
+    batch.Put(Table{0}, "k", value);
+    batch.Put(Table{0}, value, value);
+    ASSERT_TRUE(memory.Write(batch, durability).ok());
+  };
+  put("1", Storage::Durability::kUnsynced);
+  put("2", Storage::Durability::kSynced);
+  put("3", Storage::Durability::kUnsynced);
+  put("4", Storage::Durability::kUnsynced);
+  EXPECT_EQ(memory.unsynced_batches(), 2u);
+  memory.Crash(1);
+  EXPECT_EQ(**memory.Get(Table{0}, "k"), "3");
+  EXPECT_EQ(**memory.Get(Table{0}, "1"), "1");
+  EXPECT_FALSE(memory.Get(Table{0}, "4")->has_value());
+  memory.Crash(0);
+  EXPECT_EQ(**memory.Get(Table{0}, "k"), "3") << "what survived a crash is on the disk";
+}
+
+TEST(StorageTest, AStoreThatIsNotThereIsNotMade) {
+  const TempFolder folder;
+  for (const RocksMode mode : {RocksMode::kReadOnly, RocksMode::kWrite}) {
+    const auto storage =
+        RocksStorage::Open({.path = folder / "db", .tables = Tables(), .mode = mode});
+    EXPECT_EQ(storage.status().code(), absl::StatusCode::kNotFound);
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder / "db"));
+}
+
+TEST(StorageTest, ASecondOpeningForWritingIsRefusedAndSaysWhatToDo) {
+  const TempFolder folder;
+  const auto first = OpenRocks(folder / "db", RocksMode::kCreate);
+  const auto second =
+      RocksStorage::Open({.path = folder / "db", .tables = Tables(), .mode = RocksMode::kWrite});
+  EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(second.status().message(), testing::HasSubstr("stop the other process"));
+}
+
+TEST(StorageTest, OpeningReadOnlyChangesNoFile) {
+  const TempFolder folder;
+  {
+    const auto rocks = OpenRocks(folder / "db", RocksMode::kCreate);
+    StorageBatch batch;
+    batch.Put(Table{0}, "k", "v");
+    ASSERT_TRUE(rocks->Write(batch, Storage::Durability::kSynced).ok());
+  }
+  const auto list = [&folder] {
+    std::vector<std::pair<std::string, uintmax_t>> files;
+    for (const auto& file : std::filesystem::directory_iterator(folder / "db")) {
+      files.emplace_back(file.path().filename(), file.file_size());
+    }
+    std::sort(files.begin(), files.end());
+    return files;
+  };
+  const auto before = list();
+  {
+    const auto rocks = OpenRocks(folder / "db", RocksMode::kReadOnly);
+    EXPECT_EQ(**rocks->Get(Table{0}, "k"), "v");
+  }
+  EXPECT_EQ(list(), before);
+}
+
+}  // namespace
+}  // namespace records::eventstore
