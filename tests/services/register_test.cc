@@ -67,7 +67,8 @@ class RegisterFolder {
   const std::string path_;
 };
 
-// DP-G1, DP-N1
+// DP-G1
+// DP-N1
 TEST(RegisterTest, TheShippedRegistersAreCompleteAndTheProgramHoldsACopyOfThem) {
   const absl::StatusOr<policy::Register> shipped = LoadRegister(kShippedFolder);
   ASSERT_TRUE(shipped.ok()) << shipped.status();
@@ -89,7 +90,8 @@ TEST(RegisterTest, EveryCategoryThatAnybodyMayReadIsTraced) {
   }
 }
 
-// DP-B2, DP-B3
+// DP-B2
+// DP-B3
 TEST(RegisterTest, HealthAndOffencesAreMarkedAsSuchWithTheirCondition) {
   const absl::StatusOr<policy::Register> shipped = EmbeddedRegister();
   ASSERT_TRUE(shipped.ok());
@@ -168,7 +170,7 @@ void ExpectEachIsRefusedByName(const std::vector<Fault>& faults) {
   }
 }
 
-// DP-N1, DP-C5
+// C48
 TEST(RegisterTest, ACategoryWithoutPeriodOrWithKeysThatCannotEndInTimeIsRefused) {
   ExpectEachIsRefusedByName({
       {"no days", [](auto& reg) { Contact(reg).mutable_retention()->clear_days(); },
@@ -196,7 +198,10 @@ TEST(RegisterTest, ACategoryWithoutPeriodOrWithKeysThatCannotEndInTimeIsRefused)
   });
 }
 
-// DP-G1, DP-G2, DP-B2, DP-B3
+// DP-G1
+// DP-G2
+// DP-B2
+// DP-B3
 TEST(RegisterTest, ACategoryWithoutItsGroundsIsRefused) {
   ExpectEachIsRefusedByName({
       {"no basis", [](auto& reg) { Contact(reg).clear_lawful_basis(); }, "has no lawful basis"},
