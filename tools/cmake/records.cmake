@@ -10,7 +10,7 @@
 # DEPS name other records targets without the prefix, or any imported target (absl::strings).
 
 option(RECORDS_BUILD_TESTS "Build the tests" ON)
-option(RECORDS_PRECOMPILED_HEADERS "Compile headers of others that all use once; OFF shows that each file stands alone" ON)
+option(RECORDS_PRECOMPILED_HEADERS "Compile the usual headers once; OFF shows that each file stands alone" ON)
 set(RECORDS_SANITIZE "" CACHE STRING "Sanitizers for our own code: 'address,undefined' or 'thread'")
 
 set(CMAKE_CXX_STANDARD 20)
