@@ -94,9 +94,10 @@ absl::StatusOr<UnverifiedToken> ParseToken(absl::string_view token) {
   if (!IsTokenType(*header)) return Malformed("The token's type is not JWT.");
   absl::StatusOr<Json> claims = DecodePart(parts[1]);
   if (!claims.ok()) return Malformed("The token's claims are not base64url of a JSON object.");
-  if (!DecodeBase64Url(parts[2]).ok()) return Malformed("The signature is not base64url.");
+  const absl::StatusOr<std::string> signature = DecodeBase64Url(parts[2]);
+  if (!signature.ok()) return Malformed("The token's signature is not base64url.");
   UnverifiedToken result{algorithm, StringMember(*header, "kid"), StringMember(*claims, "iss"),
-                         *std::move(claims)};
+                         *std::move(claims), signature->size()};
   if (result.key_id.empty()) return Malformed("The token's header names no key (kid).");
   if (result.issuer.empty()) return Malformed("The token names no issuer (iss).");
   return result;

@@ -25,6 +25,7 @@ struct UnverifiedToken {
   std::string key_id;
   std::string issuer;
   nlohmann::json claims;  // an object
+  size_t signature_bytes;
 };
 
 // kUnauthenticated with the reason `reason`; what every refusal of a token is.

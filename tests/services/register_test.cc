@@ -67,8 +67,7 @@ class RegisterFolder {
   const std::string path_;
 };
 
-// DP-G1
-// DP-N1
+// DP-G1, DP-N1
 TEST(RegisterTest, TheShippedRegistersAreCompleteAndTheProgramHoldsACopyOfThem) {
   const absl::StatusOr<policy::Register> shipped = LoadRegister(kShippedFolder);
   ASSERT_TRUE(shipped.ok()) << shipped.status();
@@ -90,8 +89,7 @@ TEST(RegisterTest, EveryCategoryThatAnybodyMayReadIsTraced) {
   }
 }
 
-// DP-B2
-// DP-B3
+// DP-B2, DP-B3
 TEST(RegisterTest, HealthAndOffencesAreMarkedAsSuchWithTheirCondition) {
   const absl::StatusOr<policy::Register> shipped = EmbeddedRegister();
   ASSERT_TRUE(shipped.ok());
@@ -170,7 +168,7 @@ void ExpectEachIsRefusedByName(const std::vector<Fault>& faults) {
   }
 }
 
-// C48
+// DP-N1, DP-C5
 TEST(RegisterTest, ACategoryWithoutPeriodOrWithKeysThatCannotEndInTimeIsRefused) {
   ExpectEachIsRefusedByName({
       {"no days", [](auto& reg) { Contact(reg).mutable_retention()->clear_days(); },
@@ -198,10 +196,7 @@ TEST(RegisterTest, ACategoryWithoutPeriodOrWithKeysThatCannotEndInTimeIsRefused)
   });
 }
 
-// DP-G1
-// DP-G2
-// DP-B2
-// DP-B3
+// DP-G1, DP-G2, DP-B2, DP-B3
 TEST(RegisterTest, ACategoryWithoutItsGroundsIsRefused) {
   ExpectEachIsRefusedByName({
       {"no basis", [](auto& reg) { Contact(reg).clear_lawful_basis(); }, "has no lawful basis"},

@@ -1,7 +1,9 @@
 #include "services/auth/token_verifier.h"
 
+#include <atomic>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -225,6 +227,31 @@ TEST(TokenCacheTest, TheLeastRecentlyUsedTokenGoesFirst) {
   EXPECT_TRUE(cache.Find(DigestOf("c")).has_value());
 }
 
+// Once Reload() has returned, no thread gets the token of a key that is gone, whatever it was
+// doing.
+TEST_F(TokenVerifierTest, NoThreadKeepsATokenAliveAcrossARotation) {
+  const std::string token = EcKey().Sign(Claims());
+  const std::string with_key = KeySet({EcKey().PublicKey()});
+  const std::string without_key = KeySet({RsaKey().PublicKey()});
+  std::atomic<bool> stop = false;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 3; ++i) {
+    threads.emplace_back([&] {
+      while (!stop) (void)verifier_->Verify(token);
+    });
+  }
+  for (int round = 0; round < 50; ++round) {
+    folder_.Write("keys.json", without_key);
+    EXPECT_TRUE(verifier_->Reload().ok());
+    EXPECT_EQ(ReasonFor(token), "TOKEN_KEY_UNKNOWN");
+    folder_.Write("keys.json", with_key);
+    EXPECT_TRUE(verifier_->Reload().ok());
+    EXPECT_EQ(ReasonFor(token), "ACCEPTED");
+  }
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
+}
+
 // --- refusals ---
 
 TEST_F(TokenVerifierTest, NoTokenIsRefused) { EXPECT_EQ(ReasonFor(""), "TOKEN_MISSING"); }
@@ -309,6 +336,20 @@ TEST_F(TokenVerifierTest, ClaimsOfOneTokenUnderTheSignatureOfAnotherAreRefused) 
   EXPECT_EQ(
       ReasonFor(absl::StrCat(mine[0], ".", mine[1], ".", EncodeBase64Url(std::string(64, '\0')))),
       "TOKEN_SIGNATURE_INVALID");
+}
+
+// The library alone accepts a byte more: random changes found it.
+TEST_F(TokenVerifierTest, ASignatureOfAnotherSizeIsRefused) {
+  for (const TestKey* key : {&EcKey(), &RsaKey()}) {
+    const std::vector<std::string> parts = absl::StrSplit(key->Sign(Claims()), '.');
+    const std::string signature = *DecodeBase64Url(parts[2]);
+    for (const std::string& changed :
+         {signature + '\0', signature + "a", signature + "ab", '\0' + signature,
+          signature.substr(1), signature.substr(0, signature.size() - 1), std::string()}) {
+      EXPECT_EQ(ReasonFor(absl::StrCat(parts[0], ".", parts[1], ".", EncodeBase64Url(changed))),
+                "TOKEN_SIGNATURE_INVALID");
+    }
+  }
 }
 
 TEST_F(TokenVerifierTest, AHeaderThatBringsItsOwnKeyOrExtensionsIsRefused) {
