@@ -1,0 +1,191 @@
+#include "projections/timeline/entry_opener.h"
+
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "eventstore/status_macros.h"
+#include "projections/timeline/timeline_rows.h"
+#include "records/log/v1/options.pb.h"
+
+namespace records::projections {
+
+using events::v1::ContactCorrected;
+using events::v1::ContactRecorded;
+using events::v1::CustomerDetailsCorrected;
+using events::v1::CustomerRegistered;
+using eventstore::EventId;
+using eventstore::OpenedEvent;
+using eventstore::SubjectId;
+using log::v1::Event;
+
+namespace {
+
+absl::Status Damaged() { return absl::DataLossError("an entry of the timeline is damaged"); }
+
+// `message` as the type that it is said to be; nullptr: it is another.
+template <typename Message>
+Message* As(google::protobuf::Message* message) {
+  return google::protobuf::DynamicCastToGenerated<Message>(message);
+}
+
+// The category that seals a field, from its annotation.
+std::string CategoryOf(int field_number) {
+  return CustomerRegistered::descriptor()
+      ->FindFieldByNumber(field_number)
+      ->options()
+      .GetExtension(log::v1::personal)
+      .category();
+}
+
+// Takes person and tenancy from a registration or a correction of details, where none newer was
+// found.
+template <typename Message>
+void TakeDetails(const Message& message, const EventId& id, CurrentDetails& details) {
+  if (!details.person.has_value() && message.has_person()) {
+    details.person = message.person();
+    details.person_from = id;
+  }
+  if (!details.tenancy.has_value() && message.has_tenancy()) {
+    details.tenancy = message.tenancy();
+    details.tenancy_from = id;
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<OpenedEvent> EntryOpener::Open(const Event& event) const {
+  return sealer_.Open(event, [&](absl::string_view category) {
+    // The fold part tells the type of what the caller may not see; it is the fold's alone.
+    return category != kTimelineFoldCategory && may_open_(category);
+  });
+}
+
+absl::StatusOr<Event> EntryOpener::ParseEvent(absl::string_view place,
+                                              absl::string_view bytes) const {
+  Event event;
+  if (!event.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return Damaged();
+  if (event.stream().root() != root_.bytes() || PlaceOf(event) != place) return Damaged();
+  return event;
+}
+
+absl::StatusOr<std::string> EntryOpener::ReadEntry(absl::string_view place) const {
+  ASSIGN_OR_RETURN(auto value, storage_.Get(kEntries, RowKey(root_, place)));
+  if (!value.has_value()) return absl::DataLossError("an entry of the timeline is missing");
+  return *std::move(value);
+}
+
+absl::StatusOr<std::optional<EntryWithCategories>> EntryOpener::OpenAt(absl::string_view place) {
+  ASSIGN_OR_RETURN(const std::string value, ReadEntry(place));
+  return OpenRow(place, value);
+}
+
+absl::StatusOr<std::optional<EntryWithCategories>> EntryOpener::OpenRow(absl::string_view place,
+                                                                        absl::string_view value) {
+  ASSIGN_OR_RETURN(const EntryRow row, DecodeEntry(RowKey(root_, place), value));
+  ASSIGN_OR_RETURN(const Event event, ParseEvent(place, row.event));
+  ASSIGN_OR_RETURN(OpenedEvent opened, Open(event));
+  EntryWithCategories result;
+  OpenedEntry& entry = result.entry;
+  ASSIGN_OR_RETURN(entry.id, EventId::FromBytes(event.id()));
+  entry.position = {event.position().partition(), event.position().sequence()};
+  entry.occurred_at = absl::FromUnixMicros(event.occurred_at_us());
+  entry.recorded_at = absl::FromUnixMicros(event.recorded_at_us());
+  entry.type = std::move(opened.type);
+  entry.message = std::move(opened.message);
+  entry.actor = opened.actor;
+  result.categories = std::move(opened.categories);
+  if (!row.correction.empty()) RETURN_IF_ERROR(ApplyCorrection(row.correction, result));
+  if (result.categories.empty() || entry.message == nullptr) return std::nullopt;
+  RETURN_IF_ERROR(ApplyDetails(result));
+  return result;
+}
+
+absl::Status EntryOpener::ApplyCorrection(absl::string_view bytes,
+                                          EntryWithCategories& opened) const {
+  Event event;
+  if (!event.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return Damaged();
+  ASSIGN_OR_RETURN(OpenedEvent correction, Open(event));
+  opened.entry.corrected = true;
+  auto* recorded = As<ContactRecorded>(opened.entry.message.get());
+  auto* corrected = As<ContactCorrected>(correction.message.get());
+  if (recorded == nullptr || corrected == nullptr) return Damaged();
+  if (corrected->has_contact()) *recorded->mutable_contact() = corrected->contact();
+  opened.categories.merge(correction.categories);
+  return absl::OkStatus();
+}
+
+absl::Status EntryOpener::ApplyDetails(EntryWithCategories& opened) {
+  auto* registered = As<CustomerRegistered>(opened.entry.message.get());
+  auto* corrected = As<CustomerDetailsCorrected>(opened.entry.message.get());
+  if (registered == nullptr && corrected == nullptr) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const CurrentDetails* current, Details());
+  if (corrected != nullptr) {
+    if (current->person_from != opened.entry.id) corrected->clear_person();
+    if (current->tenancy_from != opened.entry.id) corrected->clear_tenancy();
+    return absl::OkStatus();
+  }
+  if (registered->has_person() && current->person.has_value() &&
+      current->person_from != opened.entry.id) {
+    *registered->mutable_person() = *current->person;
+    opened.entry.corrected = true;
+  }
+  if (registered->has_tenancy() && current->tenancy.has_value() &&
+      current->tenancy_from != opened.entry.id) {
+    *registered->mutable_tenancy() = *current->tenancy;
+    opened.entry.corrected = true;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<const CurrentDetails*> EntryOpener::Details() {
+  if (details_.has_value()) return &*details_;
+  CurrentDetails details;
+  // What the caller may not open is not looked for.
+  const bool wants_person = may_open_(CategoryOf(CustomerRegistered::kPersonFieldNumber));
+  const bool wants_tenancy = may_open_(CategoryOf(CustomerRegistered::kTenancyFieldNumber));
+  const auto cursor = storage_.NewCursor(kDetails);
+  size_t rows = 0;
+  std::string oldest;
+  for (cursor->Seek(root_.bytes());
+       cursor->Valid() && absl::StartsWith(cursor->key(), root_.bytes()); cursor->Next()) {
+    if (++rows > kTimelineRowsPerCallMax) {
+      return absl::ResourceExhaustedError("too many corrections of one customer's details");
+    }
+    oldest = std::string(cursor->value());
+    const bool complete = (details.person.has_value() || !wants_person) &&
+                          (details.tenancy.has_value() || !wants_tenancy);
+    if (!complete) RETURN_IF_ERROR(AddDetails(oldest, details));
+  }
+  RETURN_IF_ERROR(cursor->status());
+  if (!oldest.empty()) {
+    ASSIGN_OR_RETURN(const std::string value, ReadEntry(oldest));
+    ASSIGN_OR_RETURN(const EntryRow row, DecodeEntry(RowKey(root_, oldest), value));
+    ASSIGN_OR_RETURN(const Event event, ParseEvent(oldest, row.event));
+    CustomerRegistered facts;  // clear fields only
+    if (event.type() == CustomerRegistered::descriptor()->full_name() &&
+        facts.ParseFromString(event.facts())) {
+      details.synthetic = facts.synthetic();
+    }
+  }
+  details_ = std::move(details);
+  return &*details_;
+}
+
+absl::Status EntryOpener::AddDetails(absl::string_view place, CurrentDetails& details) const {
+  ASSIGN_OR_RETURN(const std::string value, ReadEntry(place));
+  ASSIGN_OR_RETURN(const EntryRow row, DecodeEntry(RowKey(root_, place), value));
+  ASSIGN_OR_RETURN(const Event event, ParseEvent(place, row.event));
+  ASSIGN_OR_RETURN(const OpenedEvent opened, Open(event));
+  if (opened.categories.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const EventId id, EventId::FromBytes(event.id()));
+  ++details.events;
+  details.categories.insert(opened.categories.begin(), opened.categories.end());
+  if (const auto* registered = As<CustomerRegistered>(opened.message.get())) {
+    TakeDetails(*registered, id, details);
+  } else if (const auto* corrected = As<CustomerDetailsCorrected>(opened.message.get())) {
+    TakeDetails(*corrected, id, details);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace records::projections
