@@ -7,9 +7,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "eventstore/sealing.h"
 #include "eventstore/status_macros.h"
 #include "records/log/v1/options.pb.h"
 #include "services/policy/method_table.h"
+#include "services/policy/register.h"
 
 namespace records::services {
 namespace {
@@ -68,6 +70,13 @@ class ServiceChecker {
     for (int i = 0; i < type.nested_type_count(); ++i) CheckMessage(*type.nested_type(i));
   }
 
+  // The rules of sealing itself, for each event type.
+  void CheckSealing(const Descriptor& type, const eventstore::CategoryTable& categories) {
+    if (!type.options().HasExtension(records::log::v1::event_type)) return;
+    const absl::Status status = eventstore::CheckAnnotations(type, categories);
+    if (!status.ok()) faults_.emplace_back(status.message());
+  }
+
   absl::Status Result() const {
     if (faults_.empty()) return absl::OkStatus();
     return absl::FailedPreconditionError(absl::StrJoin(faults_, "\n"));
@@ -107,11 +116,13 @@ absl::Status CheckServices(const policy::Register& reg,
                            absl::Span<const FileDescriptor* const> api_files,
                            absl::Span<const FileDescriptor* const> event_files) {
   ASSIGN_OR_RETURN(const MethodTable methods, MethodTable::Create(api_files));
+  ASSIGN_OR_RETURN(const eventstore::CategoryTable categories, MakeCategoryTable(reg));
   ServiceChecker checker(reg);
   checker.CheckMethods(methods);
   for (const FileDescriptor* file : event_files) {
     for (int i = 0; i < file->message_type_count(); ++i) {
       checker.CheckMessage(*file->message_type(i));
+      checker.CheckSealing(*file->message_type(i), categories);
     }
   }
   return checker.Result();

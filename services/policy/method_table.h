@@ -47,7 +47,8 @@ class MethodTable {
 //   - each method has an access option whose view and action some role is permitted;
 //   - each permission and each fold view names a view that a method has;
 //   - each category in the annotations of events is in the register: of a sealed field one that is
-//     no fold part, of an event type's fold parts one that is.
+//     no fold part, of an event type's fold parts one that is;
+//   - each event type keeps the rules of sealing (eventstore::CheckAnnotations).
 // kFailedPrecondition: one line for each fault, with the name of the method, row or field.
 [[nodiscard]] absl::Status CheckServices(
     const records::policy::v1::Register& reg,

@@ -25,7 +25,6 @@ inline constexpr size_t kRegisterFileBytesMax = 1024 * 1024;
 inline constexpr size_t kRegisterCategoriesMax = 250;
 inline constexpr size_t kRegisterRolesMax = 64;
 inline constexpr size_t kRegisterPurposesMax = 64;
-inline constexpr uint32_t kCategoryNumberMax = 65'535;  // as in key references
 inline constexpr uint32_t kRetentionDaysMax = 36'525;  // a hundred years: more is a slip of the pen
 
 // The text of the three files, each in the text format of records.policy.v1.Register and holding

@@ -119,8 +119,9 @@ class Validator {
     for (const policy::Category& category : reg_.categories()) {
       const std::string row = Declare("category", category.id(), kNameMax, known);
       CheckDescribed(row, category.description());
-      if (category.number() == 0 || category.number() > kCategoryNumberMax) {
-        Fault(row, "number ", category.number(), " is not from 1 to ", kCategoryNumberMax);
+      if (category.number() == 0 || category.number() > eventstore::kCategoryNumberMax) {
+        Fault(row, "number ", category.number(), " is not from 1 to ",
+              eventstore::kCategoryNumberMax);
       } else if (const auto [other, fresh] = numbers.try_emplace(category.number(), category.id());
                  !fresh) {
         Fault(row, "number ", category.number(), " is that of category '", other->second, "'");

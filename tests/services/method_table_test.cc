@@ -182,5 +182,19 @@ TEST(CheckServicesTest, AFieldUnderAFoldPartAndAFoldPartUnderAnOrdinaryCategoryA
   EXPECT_THAT(message, HasSubstr("made.up.DiaryKept.text: 'timeline-fold' is no category"));
 }
 
+TEST(CheckServicesTest, AnEventWithAFieldThatIsNeitherSealedNorDeclaredClearIsRefused) {
+  const MadeUpFile file(R"(name: "made_up_event.proto" package: "made.up"
+    dependency: "records/log/v1/options.proto"
+    message_type {
+      name: "DiaryKept"
+      options { [records.log.v1.event_type] { } }
+      field { name: "text" number: 1 type: TYPE_STRING label: LABEL_OPTIONAL }
+    })");
+  const FileDescriptor* const files[] = {file.get()};
+  const absl::Status status = CheckServices(Shipped(), ApiFiles(), files);
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("made.up.DiaryKept.text"));
+}
+
 }  // namespace
 }  // namespace records::services

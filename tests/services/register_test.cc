@@ -145,6 +145,23 @@ TEST(RegisterTest, EveryClauseOfTheShippedRegisterIsInTheCatalogueOfRules) {
   }
 }
 
+TEST(RegisterTest, TheFourScopesOfKeysReachTheEventStore) {
+  policy::Register reg = SmallRegister();
+  const std::pair<policy::ScopeKind, eventstore::KeyScopeKind> scopes[] = {
+      {policy::SCOPE_KIND_SUBJECT, eventstore::KeyScopeKind::kSubject},
+      {policy::SCOPE_KIND_YEAR, eventstore::KeyScopeKind::kYear},
+      {policy::SCOPE_KIND_MONTH, eventstore::KeyScopeKind::kMonth},
+      {policy::SCOPE_KIND_ROOT, eventstore::KeyScopeKind::kRoot}};
+  for (const auto& [scope, kind] : scopes) {
+    reg.mutable_categories(0)->mutable_retention()->set_scope(scope);
+    const absl::StatusOr<eventstore::CategoryTable> table = MakeCategoryTable(reg);
+    ASSERT_TRUE(table.ok()) << table.status();
+    ASSERT_NE(table->Find("contact"), nullptr);
+    EXPECT_EQ(table->Find("contact")->scope, kind);
+    EXPECT_EQ(table->Find(3u), table->Find("contact"));
+  }
+}
+
 // One fault, planted in a register without any, and what the refusal must name.
 struct Fault {
   const char* what;
@@ -235,11 +252,12 @@ TEST(RegisterTest, NumbersOfCategoriesAreGivenOnceAndNeverZero) {
   };
   ExpectEachIsRefusedByName({
       {"zero", add_number(0), "category 'other': number 0"},
-      {"above the limit", add_number(kCategoryNumberMax + 1), "category 'other': number 65536"},
+      {"above the limit", add_number(eventstore::kCategoryNumberMax + 1),
+       "category 'other': number 65536"},
       {"twice", add_number(3), "category 'other': number 3 is that of category 'contact'"},
   });
   policy::Register reg = SmallRegister();
-  add_number(kCategoryNumberMax)(reg);
+  add_number(eventstore::kCategoryNumberMax)(reg);
   EXPECT_TRUE(ValidateRegister(reg).ok()) << ValidateRegister(reg);
 }
 
