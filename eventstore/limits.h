@@ -32,6 +32,14 @@ static_assert(kBatchEventsMax >= kEventsPerAppendMax && kBatchBytesMax >= kAppen
 inline constexpr size_t kReadEventsMax = 1024;
 inline constexpr size_t kReadBytesMax = 4 * 1024 * 1024;
 
+// Below this much room on its disk the log takes only traces, fences and erasures, and below the
+// second nothing: RocksDB must never meet a full disk, and compaction needs room too.
+inline constexpr uint64_t kDiskReserveBytes = uint64_t{1} << 30;
+inline constexpr uint64_t kDiskFloorBytes = uint64_t{256} << 20;
+
+// Streams whose heads the committer keeps in memory.
+inline constexpr size_t kCachedStreamsMax = 131'072;
+
 // Partitions of a log, fixed at its creation. Enough to spread over machines later without
 // resharding; the anchor holds a root for each, twice (events and access traces).
 inline constexpr uint32_t kPartitionsDefault = 16;

@@ -1,5 +1,6 @@
 #include "eventstore/rocks_storage.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -70,6 +71,17 @@ absl::StatusOr<bool> RocksStoreExists(rocksdb::Env* env, const std::string& path
   if (status.IsNotFound()) return false;
   RETURN_IF_ERROR(internal::FromRocks(status));
   return true;
+}
+
+absl::StatusOr<bool> RocksStoreHasTables(rocksdb::Env* env, const std::string& path,
+                                         const std::vector<RocksTable>& tables) {
+  rocksdb::DBOptions how;
+  if (env != nullptr) how.env = env;
+  std::vector<std::string> names;
+  RETURN_IF_ERROR(internal::FromRocks(rocksdb::DB::ListColumnFamilies(how, path, &names)));
+  return std::all_of(tables.begin(), tables.end(), [&names](const RocksTable& table) {
+    return std::find(names.begin(), names.end(), table.name) != names.end();
+  });
 }
 
 RocksStorage::RocksStorage(std::unique_ptr<Internals> internals)

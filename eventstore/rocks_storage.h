@@ -82,4 +82,9 @@ class RocksStorage final : public Storage {
 // Whether a RocksDB store was begun at `path`. Errors: the folder cannot be read.
 absl::StatusOr<bool> RocksStoreExists(rocksdb::Env* env, const std::string& path);
 
+// Whether the store at `path` has all these tables: a crash while it was made may have left it
+// without.
+absl::StatusOr<bool> RocksStoreHasTables(rocksdb::Env* env, const std::string& path,
+                                         const std::vector<RocksTable>& tables);
+
 }  // namespace records::eventstore

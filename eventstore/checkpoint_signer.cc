@@ -1,0 +1,125 @@
+#include "eventstore/checkpoint_signer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "eventstore/status_macros.h"
+
+namespace records::eventstore {
+namespace {
+
+std::string TreeLine(size_t index, size_t trees, const TreeHead& tree) {
+  const size_t partitions = trees / 2;
+  return absl::StrCat(index < partitions ? "events/" : "access/", index % partitions, " ",
+                      tree.size, " ", Base64Encode(AsBytes(tree.root)));
+}
+
+Hash RootOverLines(const std::vector<std::string>& lines) {
+  Frontier frontier;
+  for (const std::string& line : lines) frontier.Append(HashLeaf(line));
+  return frontier.Root();
+}
+
+absl::StatusOr<TreeHead> ParseTreeLine(absl::string_view line) {
+  const std::vector<absl::string_view> words = absl::StrSplit(line, ' ');
+  TreeHead tree;
+  if (words.size() == 3 && absl::SimpleAtoi(words[1], &tree.size)) {
+    const absl::StatusOr<std::string> root = Base64Decode(words[2]);
+    if (root.ok() && root->size() == kDigestSize) {
+      std::copy(root->begin(), root->end(), tree.root.begin());
+      return tree;
+    }
+  }
+  return absl::DataLossError("a checkpoint of the log has a line that is no tree's");
+}
+
+}  // namespace
+
+std::string CheckpointOrigin(const StoreId& store) {
+  return absl::StrCat("records/", store.ToHex());
+}
+
+Checkpoint MakeCheckpoint(const StoreId& store, const std::vector<TreeHead>& trees) {
+  Checkpoint checkpoint;
+  checkpoint.origin = CheckpointOrigin(store);
+  for (size_t i = 0; i < trees.size(); ++i) {
+    checkpoint.size += trees[i].size;
+    checkpoint.extensions.push_back(TreeLine(i, trees.size(), trees[i]));
+  }
+  checkpoint.root = RootOverLines(checkpoint.extensions);
+  return checkpoint;
+}
+
+absl::StatusOr<std::vector<TreeHead>> TreesOf(const Checkpoint& checkpoint, const StoreId& store) {
+  if (checkpoint.origin != CheckpointOrigin(store)) {
+    return absl::FailedPreconditionError("the checkpoint is of another log");
+  }
+  std::vector<TreeHead> trees;
+  for (const std::string& line : checkpoint.extensions) {
+    ASSIGN_OR_RETURN(const TreeHead tree, ParseTreeLine(line));
+    trees.push_back(tree);
+  }
+  if (trees.empty() || trees.size() % 2 != 0 || MakeCheckpoint(store, trees) != checkpoint) {
+    return absl::DataLossError("the checkpoint is not one that a log makes");
+  }
+  return trees;
+}
+
+absl::StatusOr<std::unique_ptr<CheckpointSigner>> CheckpointSigner::Open(CheckpointFiles& files,
+                                                                         const StoreId& store,
+                                                                         Random& random) {
+  absl::StatusOr<SecretBytes> seed = files.ReadKey();
+  if (absl::IsNotFound(seed.status())) {
+    if (!absl::IsNotFound(files.ReadLatest().status())) {
+      return absl::DataLossError(
+          "checkpoint.key is missing, though checkpoints were signed with it: restore it");
+    }
+    ASSIGN_OR_RETURN(const Ed25519PrivateKey fresh, Ed25519PrivateKey::Generate(random));
+    RETURN_IF_ERROR(files.WriteKey(fresh.seed()));
+    seed = files.ReadKey();
+  }
+  RETURN_IF_ERROR(seed.status());
+  ASSIGN_OR_RETURN(Ed25519PrivateKey key, Ed25519PrivateKey::FromSeed(*std::move(seed)));
+  ASSIGN_OR_RETURN(NoteSigner signer, NoteSigner::Create(CheckpointOrigin(store), std::move(key)));
+  std::unique_ptr<CheckpointSigner> result(new CheckpointSigner(files, store, std::move(signer)));
+  RETURN_IF_ERROR(result->LoadLatest());
+  return result;
+}
+
+absl::Status CheckpointSigner::LoadLatest() {
+  const absl::StatusOr<std::string> note = files_.ReadLatest();
+  if (absl::IsNotFound(note.status())) return absl::OkStatus();
+  RETURN_IF_ERROR(note.status());
+  const absl::StatusOr<OpenedNote> opened = OpenNote(*note, {signer_.verifier()});
+  if (!opened.ok()) {
+    return absl::DataLossError(absl::StrCat("checkpoint.latest was not signed by checkpoint.key (",
+                                            opened.status().message(),
+                                            "): restore the two files that belong together"));
+  }
+  ASSIGN_OR_RETURN(const Checkpoint checkpoint, ParseCheckpoint(opened->text));
+  ASSIGN_OR_RETURN(latest_at_start_, TreesOf(checkpoint, store_));
+  absl::MutexLock lock(&mutex_);
+  latest_ = latest_at_start_;
+  latest_note_ = *note;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> CheckpointSigner::Sign(const std::vector<TreeHead>& trees) {
+  absl::MutexLock lock(&mutex_);
+  if (trees == latest_) return latest_note_;
+  for (size_t i = 0; i < latest_.size(); ++i) {
+    if (i < trees.size() && trees[i].size >= latest_[i].size) continue;
+    return absl::FailedPreconditionError("a later checkpoint was signed before");
+  }
+  ASSIGN_OR_RETURN(const std::string text, FormatCheckpoint(MakeCheckpoint(store_, trees)));
+  ASSIGN_OR_RETURN(std::string note, signer_.Sign(text));
+  RETURN_IF_ERROR(files_.WriteLatest(note));
+  latest_ = trees;
+  latest_note_ = note;
+  return note;
+}
+
+}  // namespace records::eventstore

@@ -1,0 +1,180 @@
+#include "eventstore/committer.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "eventstore/status_macros.h"
+
+namespace records::eventstore {
+namespace {
+
+absl::Status NoMoreWrites() {
+  return absl::UnavailableError("the log takes no writes: it is closing, or a write has failed");
+}
+
+absl::Status OutcomeUnknown() {
+  return absl::UnknownError(
+      "the log could not make this durable: it may be there or not. Try again with the same "
+      "request "
+      "id.");
+}
+
+}  // namespace
+
+Committer::Committer(CommitterOptions options, LogState state)
+    : options_(std::move(options)),
+      builder_(*options_.storage, options_.guard, std::move(state), options_.cached_streams_max),
+      thread_([this] { Run(); }) {}
+
+void Committer::Enqueue(PreparedAppend prepared, AppendCallback done) {
+  absl::Status refusal;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (closing_ || !health_.ok()) {
+      refusal = NoMoreWrites();
+    } else if (queue_.size() >= kQueuedAppendsMax ||
+               queued_bytes_ + prepared.bytes > kQueuedBytesMax) {
+      refusal = absl::ResourceExhaustedError(
+          "LOG_BUSY: too many appends wait for the disk. Try again later.");
+    } else {
+      queued_bytes_ += prepared.bytes;
+      queue_.push_back({std::move(prepared), std::move(done)});
+      return;
+    }
+  }
+  Answer(std::move(done), std::move(refusal));
+}
+
+void Committer::Close() {
+  {
+    absl::MutexLock lock(&mutex_);
+    closing_ = true;
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void Committer::SetStoreState(const absl::Status& status) {
+  absl::MutexLock lock(&mutex_);
+  store_state_ = status;
+}
+
+absl::Status Committer::health() const {
+  absl::MutexLock lock(&mutex_);
+  if (!health_.ok()) return health_;
+  if (closing_) return NoMoreWrites();
+  return store_state_;
+}
+
+void Committer::Run() {
+  while (true) {
+    std::vector<Waiting> batch = TakeBatch();
+    if (batch.empty()) return;
+    Commit(std::move(batch));
+  }
+}
+
+std::vector<Committer::Waiting> Committer::TakeBatch() {
+  absl::MutexLock lock(&mutex_);
+  const auto ready = [this]()
+                         ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return closing_ || !queue_.empty(); };
+  mutex_.Await(absl::Condition(&ready));
+  std::vector<Waiting> batch;
+  size_t events = 0;
+  size_t bytes = 0;
+  while (!queue_.empty()) {
+    const PreparedAppend& next = queue_.front().prepared;
+    if (events + next.append.events.size() > kBatchEventsMax) break;
+    if (bytes + next.bytes > kBatchBytesMax) break;
+    events += next.append.events.size();
+    bytes += next.bytes;
+    batch.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  queued_bytes_ -= bytes;
+  return batch;
+}
+
+Room Committer::MeasureRoom() const {
+  if (options_.space == nullptr) return Room::kEnough;
+  const absl::StatusOr<uint64_t> available = options_.space->AvailableBytes();
+  // A disk that cannot be asked is written to: the write itself will tell.
+  if (!available.ok() || *available >= options_.disk_reserve_bytes) return Room::kEnough;
+  return *available >= options_.disk_floor_bytes ? Room::kReserveOnly : Room::kNone;
+}
+
+void Committer::Commit(std::vector<Waiting> batch) {
+  absl::Status state;
+  {
+    absl::MutexLock lock(&mutex_);
+    state = health_.ok() ? store_state_ : health_;
+  }
+  if (!state.ok() && !absl::IsResourceExhausted(state)) {
+    for (Waiting& waiting : batch) Answer(std::move(waiting.done), NoMoreWrites());
+    return Fail(state);
+  }
+  builder_.Begin(options_.clock->Now(), state.ok() ? MeasureRoom() : Room::kNone);
+  std::vector<Deferred> deferred;
+  absl::Status store_failure;
+  for (Waiting& waiting : batch) {
+    Decision decision = store_failure.ok() ? builder_.Add(std::move(waiting.prepared))
+                                           : Decision{.outcome = NoMoreWrites()};
+    if (decision.store_failed) store_failure = decision.outcome.status();
+    if (decision.after_batch) {
+      deferred.push_back({std::move(waiting.done), std::move(decision.outcome)});
+    } else {
+      Answer(std::move(waiting.done), std::move(decision.outcome));
+    }
+  }
+  const absl::Status persisted = Persist();
+  if (!persisted.ok()) {
+    for (Deferred& answer : deferred) answer.outcome = OutcomeUnknown();
+  }
+  Answer(std::move(deferred));
+  if (!persisted.ok()) return Fail(persisted);
+  if (!store_failure.ok()) Fail(store_failure);
+}
+
+absl::Status Committer::Persist() {
+  if (builder_.batch().empty()) return absl::OkStatus();
+  RETURN_IF_ERROR(options_.storage->Write(builder_.batch(), Storage::Durability::kSynced));
+  options_.anchored.trees = builder_.FinishHeads();
+  if (options_.guard != nullptr) options_.anchored.key_store_sequence = options_.guard->Sequence();
+  ASSIGN_OR_RETURN(const std::string payload, EncodeLogAnchor(options_.anchored));
+  RETURN_IF_ERROR(options_.anchor->Write(payload));
+  options_.board->Publish(options_.anchored.trees);
+  return absl::OkStatus();
+}
+
+void Committer::Answer(AppendCallback done, absl::StatusOr<Appended> outcome) {
+  options_.completions->Push([done = std::move(done), outcome = std::move(outcome)]() mutable {
+    std::move(done)(std::move(outcome));
+  });
+}
+
+void Committer::Answer(std::vector<Deferred> deferred) {
+  std::vector<CompletionQueue::Task> tasks;
+  tasks.reserve(deferred.size());
+  for (Deferred& answer : deferred) {
+    tasks.push_back([done = std::move(answer.done), outcome = std::move(answer.outcome)]() mutable {
+      std::move(done)(std::move(outcome));
+    });
+  }
+  options_.completions->Push(std::move(tasks));
+}
+
+void Committer::Fail(const absl::Status& cause) {
+  std::deque<Waiting> dropped;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!health_.ok()) return;
+    health_ = absl::UnavailableError(
+        absl::StrCat("the log takes no writes until it is opened again: ", cause.message()));
+    dropped.swap(queue_);
+    queued_bytes_ = 0;
+  }
+  for (Waiting& waiting : dropped) Answer(std::move(waiting.done), NoMoreWrites());
+  if (!options_.on_fatal) return;
+  options_.completions->Push([on_fatal = options_.on_fatal, cause] { on_fatal(cause); });
+}
+
+}  // namespace records::eventstore

@@ -1,0 +1,106 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "eventstore/anchor.h"
+#include "eventstore/batch_builder.h"
+#include "eventstore/clock.h"
+#include "eventstore/completion_queue.h"
+#include "eventstore/disk_space.h"
+#include "eventstore/head_board.h"
+#include "eventstore/limits.h"
+#include "eventstore/prepared_append.h"
+#include "eventstore/storage.h"
+
+namespace records::eventstore {
+
+struct CommitterOptions {
+  // All must outlive the committer; guard and space may be nullptr.
+  Storage* storage = nullptr;
+  Anchor* anchor = nullptr;
+  const Clock* clock = nullptr;
+  const AppendGuard* guard = nullptr;
+  const DiskSpace* space = nullptr;
+  HeadBoard* board = nullptr;
+  CompletionQueue* completions = nullptr;
+
+  // What the anchor says beside the trees.
+  LogAnchor anchored;
+  uint64_t disk_reserve_bytes = 0;
+  uint64_t disk_floor_bytes = 0;
+  size_t cached_streams_max = 0;
+
+  // Called once, on the thread of completions, when the log can take no more writes.
+  std::function<void(const absl::Status&)> on_fatal;
+};
+
+// The one writer of the log: a thread that takes all appends that wait, decides them in order,
+// writes one synced batch and the anchor, makes it visible and then tells the callers. While it
+// syncs, the next batch gathers.
+//
+// Thread-safe. Close() before what it uses is destroyed.
+class Committer {
+ public:
+  Committer(CommitterOptions options, LogState state);
+  ~Committer() { Close(); }
+  Committer(const Committer&) = delete;
+  Committer& operator=(const Committer&) = delete;
+
+  // Takes an append or answers why not: see EventLog::AppendAsync().
+  void Enqueue(PreparedAppend prepared, AppendCallback done);
+
+  // Writes what waits, then ends. What comes later is answered with kUnavailable.
+  void Close();
+
+  // The store's own state, from any thread. kResourceExhausted stops writes until OK comes; any
+  // other error stops them for ever.
+  void SetStoreState(const absl::Status& status);
+
+  // OK while writes are taken.
+  absl::Status health() const;
+
+ private:
+  struct Waiting {
+    PreparedAppend prepared;
+    AppendCallback done;
+  };
+  // An answer that waits for the batch.
+  struct Deferred {
+    AppendCallback done;
+    absl::StatusOr<Appended> outcome;
+  };
+
+  void Run();
+  // Returns the appends of the next batch; none: closed.
+  std::vector<Waiting> TakeBatch();
+  void Commit(std::vector<Waiting> batch);
+  // Makes the batch durable. Errors: outcome unknown.
+  absl::Status Persist();
+  Room MeasureRoom() const;
+  void Answer(AppendCallback done, absl::StatusOr<Appended> outcome);
+  void Answer(std::vector<Deferred> deferred);
+  // Ends writing for ever.
+  void Fail(const absl::Status& cause);
+
+  CommitterOptions options_;
+  BatchBuilder builder_;
+
+  mutable absl::Mutex mutex_;
+  std::deque<Waiting> queue_ ABSL_GUARDED_BY(mutex_);
+  size_t queued_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool closing_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Status health_ ABSL_GUARDED_BY(mutex_);  // final once not OK
+  absl::Status store_state_ ABSL_GUARDED_BY(mutex_);
+  std::thread thread_;  // last: it uses the others
+};
+
+}  // namespace records::eventstore

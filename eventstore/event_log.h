@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "eventstore/anchor_file.h"
+#include "eventstore/checkpoint_signer.h"
+#include "eventstore/clock.h"
+#include "eventstore/disk_space.h"
+#include "eventstore/limits.h"
+#include "eventstore/log.h"
+#include "eventstore/random.h"
+#include "eventstore/storage.h"
+
+namespace rocksdb {
+class Env;
+}
+
+namespace records::eventstore {
+
+// What a log is opened with. What is pointed to is not owned and must outlive the log.
+struct LogOptions {
+  // The data folder; made when it is absent.
+  std::string data_dir;
+  // Used when the log is made; later the log's own number counts.
+  uint32_t partition_count = kPartitionsDefault;
+
+  const Clock* clock = &SystemClock();
+  Random* random = &SystemRandom();
+  // Refuses appends that touch what is fenced; nullptr: nothing is.
+  const AppendGuard* guard = nullptr;
+
+  // Called once, when a write has failed and the log takes no more: the process should end, and the
+  // next start settles what is there. From a thread of the log, which it must not block; it must
+  // not destroy the log.
+  std::function<void(const absl::Status&)> on_fatal;
+
+  size_t block_cache_bytes = size_t{64} << 20;
+  uint64_t disk_reserve_bytes = kDiskReserveBytes;
+  uint64_t disk_floor_bytes = kDiskFloorBytes;
+
+  // The machine's, unless a test gives its own.
+  rocksdb::Env* env = nullptr;
+  AnchorFiles* anchor_files = nullptr;
+  const DiskSpace* disk_space = nullptr;
+};
+
+// Opens the log of a data folder, or makes it where there is none.
+//
+// Before anything is written the store is opened read-only and held against its anchor. Followers
+// must be gone before the log is.
+//   kDataLoss            the log has lost or changed something, which is named; nothing was changed
+//   kFailedPrecondition  another process has the folder open, or it is of another format version
+absl::StatusOr<std::unique_ptr<EventLog>> OpenLog(LogOptions options);
+
+// What a log in memory lives on, so that it can be opened again. All must outlive the log.
+struct MemoryLogFiles {
+  Storage* storage = nullptr;  // with kLogTableCount tables
+  AnchorFiles* anchor_files = nullptr;
+  CheckpointFiles* checkpoint_files = nullptr;
+};
+
+// Opens a log on a storage and anchor files of the caller's, for tests and the simulation. Of the
+// options, those of folder, cache and env mean nothing here.
+absl::StatusOr<std::unique_ptr<EventLog>> OpenLogOn(MemoryLogFiles files, LogOptions options);
+
+}  // namespace records::eventstore
