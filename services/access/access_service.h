@@ -1,0 +1,40 @@
+#pragma once
+
+#include "projections/runner.h"
+#include "records/api/v1/access_service.grpc.pb.h"
+#include "records/policy/v1/register.pb.h"
+#include "services/runtime/rpc.h"
+
+namespace records::services {
+
+// AccessService over gRPC. Thread-safe; everything given outlives it.
+class AccessServiceImpl final : public records::api::v1::AccessService::CallbackService {
+ public:
+  AccessServiceImpl(Backend backend, const records::policy::v1::Register& policy,
+                    projections::Runner& grants)
+      : backend_(backend), policy_(policy), grants_(grants) {}
+
+  grpc::ServerUnaryReactor* GrantRole(grpc::CallbackServerContext* context,
+                                      const records::api::v1::GrantRoleRequest* request,
+                                      records::api::v1::GrantRoleResponse* response) override;
+  grpc::ServerUnaryReactor* RevokeRole(grpc::CallbackServerContext* context,
+                                       const records::api::v1::RevokeRoleRequest* request,
+                                       records::api::v1::RevokeRoleResponse* response) override;
+  grpc::ServerUnaryReactor* ListAccess(grpc::CallbackServerContext* context,
+                                       const records::api::v1::ListAccessRequest* request,
+                                       records::api::v1::ListAccessResponse* response) override;
+
+ private:
+  template <typename Request, typename Response>
+  grpc::ServerUnaryReactor* ChangeRole(grpc::CallbackServerContext* context, const char* method,
+                                       const Request* request, Response* response, bool grant);
+  absl::Status FillAccess(const Authorised& caller, const eventstore::DirectoryEntry& customer,
+                          const records::api::v1::ListAccessRequest& request,
+                          records::api::v1::ListAccessResponse& response) const;
+
+  Backend backend_;
+  const records::policy::v1::Register& policy_;
+  projections::Runner& grants_;
+};
+
+}  // namespace records::services

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "records/policy/v1/register.pb.h"
+#include "services/runtime/command.h"
+
+namespace records::services {
+
+// A change of one role of one member of staff.
+struct RoleChange {
+  std::string subject;  // of their token
+  std::string issuer;
+  std::string role;
+  bool grant = true;
+};
+
+// Checks a change. Pure. FAILED_PRECONDITION (OWN_ROLE): nobody grants a role to themselves.
+absl::Status CheckRoleChange(const RoleChange& change, absl::string_view caller_key,
+                             const records::policy::v1::Register& policy);
+
+// The step that changes the role. Open: it names no person, the root is a random id.
+Step DecideRoleChange(const RoleChange& change, const eventstore::DirectoryEntry& staff,
+                      const std::string& organisation, absl::Time now);
+
+}  // namespace records::services

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "eventstore/key_store.h"
+#include "eventstore/log.h"
+#include "records/events/v1/customer.pb.h"
+#include "services/runtime/runtime.h"
+
+namespace records::services {
+
+// Name spaces of the directory.
+inline constexpr absl::string_view kCustomerReferences = "customer";
+inline constexpr absl::string_view kContractReferences = "contract";
+inline constexpr absl::string_view kApplicantReferences = "applicant";
+inline constexpr absl::string_view kStaffReferences = "staff";
+
+// Collections, besides those of the tracer.
+inline constexpr absl::string_view kTenancies = "tenancies";
+inline constexpr absl::string_view kApplicants = "applicants";
+inline constexpr absl::string_view kUnlinked = "unlinked-contacts";
+inline constexpr absl::string_view kAsbCases = "asb-cases";
+inline constexpr absl::string_view kIndependentLiving = "independent-living";
+
+// Streams below a customer's root. Each its own, so that recording a contact never meets a
+// correction of details.
+inline constexpr absl::string_view kContactsSubStream = "contacts";
+inline constexpr absl::string_view kDocumentsSubStream = "documents";
+inline constexpr absl::string_view kNeedsSubStream = "needs";
+inline constexpr absl::string_view kAuthoritiesSubStream = "authorities";
+inline constexpr absl::string_view kHouseholdSubStream = "household";
+inline constexpr absl::string_view kReportsSubStream = "reports";
+
+// A customer's details, folded from their events.
+struct CustomerDetails {
+  records::events::v1::PersonDetails person;
+  records::events::v1::TenancyDetails tenancy;
+  bool synthetic = false;
+  uint64_t revisions = 0;  // events folded; 0: there is no such customer
+};
+
+// Folds one event into the details. Pure. Events of other types change nothing.
+CustomerDetails Evolve(CustomerDetails details, const google::protobuf::Message& event);
+
+// Names of streams of this organisation.
+eventstore::StreamName StreamOf(const Runtime& runtime, absl::string_view collection,
+                                const eventstore::RootId& root, absl::string_view sub_stream = "");
+
+// The customer that a reference leads to, or nullopt: unknown, or claimed and never registered.
+absl::StatusOr<std::optional<eventstore::DirectoryEntry>> FindCustomer(const Runtime& runtime,
+                                                                       absl::string_view reference);
+
+// Like FindCustomer; kPermissionDenied when there is none.
+absl::StatusOr<eventstore::DirectoryEntry> ExistingCustomer(const Runtime& runtime,
+                                                            absl::string_view reference);
+
+// Folds the details of a root, opening only the categories for which `may_open` says yes.
+absl::StatusOr<CustomerDetails> LoadDetails(const Runtime& runtime, const eventstore::RootId& root,
+                                            absl::FunctionRef<bool(absl::string_view)> may_open);
+
+// The authorities recorded for a customer, newest first, opened for a decision.
+absl::StatusOr<std::vector<records::events::v1::ThirdPartyAuthorityRecorded>> LoadAuthorities(
+    const Runtime& runtime, const eventstore::RootId& root);
+
+}  // namespace records::services

@@ -1,0 +1,63 @@
+// recordsd: the records server. README.md of this folder says what it opens and in which order.
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <cstdio>
+#include <cstring>
+
+#include "services/recordsd/logging.h"
+#include "services/recordsd/options.h"
+#include "services/recordsd/server.h"
+
+namespace {
+
+using records::services::Log;
+using records::services::LogLevel;
+
+sigset_t HandledSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, signal);
+  return signals;
+}
+
+// Waits for signals until one of them says stop.
+void ServeUntilStopped(records::services::Server& server, const sigset_t& signals) {
+  int signal = 0;
+  while (sigwait(&signals, &signal) == 0) {
+    if (signal != SIGHUP) break;
+    const absl::Status reloaded = server.ReloadKeys();
+    Log(reloaded.ok() ? LogLevel::kInfo : LogLevel::kError, "keys_reloaded",
+        {{"result", reloaded.ok() ? "ok" : std::string(reloaded.message())}});
+  }
+  Log(LogLevel::kInfo, "draining", {{"signal", strsignal(signal)}});
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto parsed = records::services::ParseOptions(argc, argv);
+  if (parsed.exit_code >= 0) return parsed.exit_code;
+  records::services::StartLogging(parsed.options.log_level);
+  // Blocked before any thread is made, so that only sigwait gets them.
+  const sigset_t signals = HandledSignals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+
+  auto server = records::services::Server::Start(parsed.options);
+  if (!server.ok()) {
+    Log(LogLevel::kError, "not_started", {{"why", std::string(server.status().message())}});
+    std::fprintf(stderr, "recordsd: %s\n", std::string(server.status().message()).c_str());
+    return 1;
+  }
+  Log(LogLevel::kInfo, "serving",
+      {{"listen", parsed.options.listen},
+       {"port", std::to_string((*server)->port())},
+       {"metrics", parsed.options.metrics},
+       {"data", parsed.options.data_folder}});
+  ServeUntilStopped(**server, signals);
+  server->reset();
+  Log(LogLevel::kInfo, "stopped");
+  return 0;
+}

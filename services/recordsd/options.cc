@@ -1,0 +1,77 @@
+#include "services/recordsd/options.h"
+
+#include <CLI/CLI.hpp>
+
+#include "services/defaults/defaults.h"
+
+namespace records::services {
+namespace {
+
+constexpr char kFooter[] = R"(Examples:
+  recordsd                                       everything, on loopback, with a store of its own
+  recordsd --data /srv/records --config /etc/recordsd.toml
+
+Signals: SIGTERM and SIGINT drain and stop; SIGHUP reads the issuers' keys again.
+Exit codes: 0 stopped as asked; 1 could not start, or stopped by an error that the log names;
+2 wrong usage.)";
+
+void AddOptions(CLI::App& app, ServerOptions& options) {
+  app.add_option("--data", options.data_folder, "Folder of all that the server keeps")
+      ->capture_default_str();
+  app.add_option("--listen", options.listen, "Address; off loopback TLS is required")
+      ->capture_default_str();
+  app.add_option("--metrics", options.metrics, "Address of Prometheus metrics; empty: none")
+      ->capture_default_str();
+  app.add_option("--policy", options.policy_folder,
+                 "Folder of the registers; default: those of deploy/policy, built in");
+  app.add_option("--serve", options.serve, "What this process serves: all, or ledger,timeline")
+      ->delimiter(',')
+      ->capture_default_str();
+  app.add_option("--organisation", options.organisation, "Organisation of the landlord group")
+      ->capture_default_str();
+  app.add_option("--partitions", options.partitions, "Partitions of a new log, 1 to 64; fixed then")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+  app.add_option("--token-issuer", options.token_issuers,
+                 "Issuer of tokens as NAME=FILE, FILE its JWK Set; may be repeated");
+  app.add_option("--token-audience", options.token_audience, "Audience that tokens must name")
+      ->capture_default_str();
+  app.add_flag("--development-issuer,!--no-development-issuer", options.development_issuer,
+               "Accept tokens of the development issuer, on loopback only; the default");
+  app.add_option("--first-administrator", options.first_administrator,
+                 "ISSUER=SUBJECT who is granted system-administrator at the start");
+  app.add_option("--tls-certificate", options.tls_certificate, "PEM, with its chain");
+  app.add_option("--tls-private-key", options.tls_private_key, "PEM, readable by its owner only");
+  app.add_option("--tls-client-ca", options.tls_client_ca,
+                 "PEM; clients must have a certificate of it");
+  app.add_option("--calls-per-second", options.calls_per_second, "Limit for each caller")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--drain-seconds", options.drain_seconds, "For calls under way at the stop")
+      ->check(CLI::Range(0, 600))
+      ->capture_default_str();
+  app.add_option("--log-level", options.log_level, "trace, debug, info, warn or error")
+      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}))
+      ->capture_default_str();
+  app.set_config("--config", "", "File with the same options as KEY=VALUE, in TOML");
+}
+
+}  // namespace
+
+ParsedOptions ParseOptions(int argc, char** argv) {
+  ParsedOptions parsed;
+  parsed.options.data_folder = DefaultDataFolder().string();
+  parsed.options.listen = kDefaultListenAddress;
+  CLI::App app("The records server: log, keys, views and services.", "recordsd");
+  app.footer(kFooter);
+  AddOptions(app, parsed.options);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    parsed.exit_code = code == 0 ? 0 : 2;
+  }
+  return parsed;
+}
+
+}  // namespace records::services

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace records::services {
+
+// How a server is told to run. Every field has a safe default.
+struct ServerOptions {
+  std::string data_folder;
+  std::string listen;
+  std::string metrics = "127.0.0.1:7401";  // empty: none
+  std::string policy_folder;               // empty: the registers of deploy/policy, built in
+  std::vector<std::string> serve = {"all"};
+  std::string organisation = "landlord";  // [a-z0-9-]{1,32}; on every stream (C50)
+  uint32_t partitions = 16;               // of a new log
+
+  // Issuers of tokens, each "name=FILE" with its JWK Set. On loopback a development issuer is
+  // added.
+  std::vector<std::string> token_issuers;
+  std::string token_audience = "records";
+  bool development_issuer = true;
+  // The first administrator, "issuer=subject": granted system-administrator at the start.
+  std::string first_administrator;
+
+  std::string tls_certificate;
+  std::string tls_private_key;
+  std::string tls_client_ca;
+
+  double calls_per_second = 20'000;  // of one caller; a burst may be twice that
+  int drain_seconds = 10;            // how long calls under way may take when the server stops
+  std::string log_level = "info";    // trace, debug, info, warn, error
+};
+
+// What came of reading the command line: options, or an exit code with everything printed.
+struct ParsedOptions {
+  ServerOptions options;
+  int exit_code = -1;  // -1: go on
+};
+
+ParsedOptions ParseOptions(int argc, char** argv);
+
+}  // namespace records::services

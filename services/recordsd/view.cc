@@ -1,0 +1,52 @@
+#include "services/recordsd/view.h"
+
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "eventstore/status_macros.h"
+#include "services/recordsd/logging.h"
+
+namespace records::services {
+namespace {
+
+absl::StatusOr<View> TryOpen(const std::filesystem::path& folder, const eventstore::EventLog& log,
+                             const projections::Projection& projection) {
+  eventstore::RocksStorageOptions options{.path = folder.string(),
+                                          .mode = eventstore::RocksMode::kCreate};
+  for (const std::string& table : projections::StorageTables(projection)) {
+    options.tables.push_back({.name = table});
+  }
+  View view;
+  ASSIGN_OR_RETURN(view.storage, eventstore::RocksStorage::Open(std::move(options)));
+  ASSIGN_OR_RETURN(view.runner, projections::Runner::Create(log, projection, *view.storage, {}));
+  return view;
+}
+
+bool IsMendedByFoldingAnew(const absl::Status& status) {
+  return absl::IsDataLoss(status) || absl::IsOutOfRange(status) ||
+         absl::IsFailedPrecondition(status);
+}
+
+}  // namespace
+
+absl::StatusOr<View> OpenView(const std::string& data_folder, const eventstore::EventLog& log,
+                              const projections::Projection& projection) {
+  const auto views = std::filesystem::path(data_folder) / "views";
+  const auto folder = views / projection.name();
+  std::error_code error;
+  std::filesystem::create_directories(views, error);
+  if (error) return absl::UnavailableError(absl::StrCat("cannot make ", views.string()));
+  auto view = TryOpen(folder, log, projection);
+  if (view.ok() || !IsMendedByFoldingAnew(view.status())) return view;
+  const auto aside = views / absl::StrCat(projection.name(), ".put-aside");
+  Log(LogLevel::kWarn, "view_put_aside",
+      {{"view", projection.name()}, {"why", std::string(view.status().message())}});
+  std::filesystem::remove_all(aside, error);
+  std::filesystem::rename(folder, aside, error);
+  if (error) return view.status();
+  return TryOpen(folder, log, projection);
+}
+
+}  // namespace records::services

@@ -1,0 +1,93 @@
+#include "services/runtime/authoriser.h"
+
+#include <utility>
+#include <variant>
+
+#include "eventstore/status_macros.h"
+#include "services/customer/customers.h"
+#include "services/errors/errors.h"
+
+namespace records::services {
+namespace {
+
+records::events::v1::ReadTrace RefusalTrace(const Authorised& refused,
+                                            absl::string_view asked_for) {
+  records::events::v1::ReadTrace trace;
+  trace.set_reader(std::string(refused.staff.subject.bytes()));
+  trace.set_purpose(refused.caller.purpose);
+  trace.set_method(refused.method);
+  trace.set_refused(true);
+  trace.set_asked_for(std::string(asked_for.substr(0, 64)));
+  return trace;
+}
+
+}  // namespace
+
+Authoriser::Authoriser(const Runtime& runtime, const DecisionTable& decisions,
+                       const MethodTable& methods, const projections::GrantsView& grants,
+                       const Authenticator& authenticator, const Tracer& tracer)
+    : runtime_(runtime),
+      decisions_(decisions),
+      methods_(methods),
+      grants_(grants),
+      authenticator_(authenticator),
+      tracer_(tracer) {}
+
+absl::StatusOr<std::optional<eventstore::DirectoryEntry>> Authoriser::FindStaff(
+    const Caller& caller) const {
+  return runtime_.keys.Resolve(runtime_.organisation, kStaffReferences, caller.key());
+}
+
+absl::StatusOr<Decision> Authoriser::DecideFor(const Caller& caller, absl::string_view method,
+                                               const eventstore::DirectoryEntry& staff) const {
+  const auto* access = methods_.Find(method);
+  if (access == nullptr) return PermissionDenied();
+  ASSIGN_OR_RETURN(auto granted, grants_.RolesOf(staff.root));
+  auto decided = Decide({.offered = caller.token_roles,
+                         .granted = granted,
+                         .access = *access,
+                         .purpose = caller.purpose,
+                         .relations = {}},
+                        decisions_);
+  if (const auto* decision = std::get_if<Decision>(&decided)) return *decision;
+  return PermissionDenied();
+}
+
+void Authoriser::Authorise(const grpc::ServerContextBase& context, absl::string_view method,
+                           absl::AnyInvocable<void(absl::StatusOr<Authorised>)> done) {
+  auto caller = authenticator_.Admit(context);
+  if (!caller.ok()) return done(caller.status());
+  auto staff = FindStaff(*caller);
+  if (!staff.ok()) return done(staff.status());
+  // Nobody ever granted this caller a role: there is no record to leave a trace in.
+  if (!staff->has_value()) return done(PermissionDenied());
+  Authorised authorised{
+      .caller = *std::move(caller), .method = std::string(method), .staff = **staff};
+  auto decision = DecideFor(authorised.caller, method, authorised.staff);
+  if (absl::IsPermissionDenied(decision.status())) {
+    return Refuse(authorised, "",
+                  [done = std::move(done)](absl::Status status) mutable { done(status); });
+  }
+  if (!decision.ok()) return done(decision.status());
+  authorised.decision = *decision;
+  done(std::move(authorised));
+}
+
+absl::Status Authoriser::StillAuthorised(const Authorised& authorised) const {
+  if (runtime_.clock.Now() >= authorised.caller.expires_at) {
+    return Refusal(absl::StatusCode::kUnauthenticated, "TOKEN_EXPIRED",
+                   "The token has expired. Get a new one and call again.");
+  }
+  return DecideFor(authorised.caller, authorised.method, authorised.staff).status();
+}
+
+void Authoriser::Refuse(const Authorised& authorised, absl::string_view asked_for,
+                        absl::AnyInvocable<void(absl::Status)> done) {
+  tracer_.Trace(authorised.staff, kStaff, RefusalTrace(authorised, asked_for),
+                [done = std::move(done)](absl::Status traced) mutable {
+                  // No trace, no answer: not even a refusal.
+                  done(traced.ok() ? PermissionDenied() : traced);
+                });
+}
+
+}  // namespace records::services

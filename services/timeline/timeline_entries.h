@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "projections/timeline/timeline_reader.h"
+#include "records/api/v1/timeline_service.pb.h"
+#include "services/runtime/runtime.h"
+
+namespace records::services {
+
+// The event types of kinds of entries, by full name. INVALID_ARGUMENT: not a kind.
+absl::StatusOr<std::vector<std::string>> TypesOfKinds(
+    const google::protobuf::RepeatedField<int>& kinds);
+
+// An entry as callers see it. kDataLoss: of a type that no entry has.
+absl::StatusOr<records::api::v1::TimelineEntry> EntryFrom(const Runtime& runtime,
+                                                          projections::OpenedEntry entry);
+
+records::api::v1::TimelineHeader HeaderFrom(const projections::OpenedHeader& header);
+
+}  // namespace records::services

@@ -1,0 +1,206 @@
+#include "services/timeline/timeline_follow.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "eventstore/status_macros.h"
+#include "services/runtime/entry_id.h"
+#include "services/timeline/timeline_entries.h"
+
+namespace records::services {
+namespace {
+
+constexpr absl::string_view kResumeLabel = "follow";
+constexpr size_t kBatchMax = 16;
+
+std::string Binding(const Authorised& caller, absl::string_view customer) {
+  return absl::StrCat(caller.Name().size(), ":", caller.Name(), customer);
+}
+
+}  // namespace
+
+TimelineFollow::TimelineFollow(Backend backend, const projections::TimelineReader& reader,
+                               std::shared_ptr<FollowReactor> reactor, Authorised caller,
+                               std::string customer, eventstore::DirectoryEntry entry,
+                               uint64_t after_sequence)
+    : backend_(backend),
+      reader_(reader),
+      reactor_(std::move(reactor)),
+      caller_(std::move(caller)),
+      customer_(std::move(customer)),
+      entry_(entry),
+      after_sequence_(after_sequence) {}
+
+absl::StatusOr<std::string> TimelineFollow::ResumeToken(const Runtime& runtime,
+                                                        const Authorised& caller,
+                                                        absl::string_view customer,
+                                                        uint64_t sequence) {
+  return runtime.keys.SealToken(kResumeLabel, Binding(caller, customer),
+                                EncodePosition({0, sequence}));
+}
+
+absl::StatusOr<uint64_t> TimelineFollow::OpenResumeToken(const Runtime& runtime,
+                                                         const Authorised& caller,
+                                                         absl::string_view customer,
+                                                         absl::string_view token) {
+  auto bytes = runtime.keys.OpenToken(kResumeLabel, Binding(caller, customer), token);
+  if (bytes.ok()) {
+    auto position = DecodePosition(*bytes);
+    if (position.ok()) return position->sequence;
+  }
+  return InvalidField("resume_token", "must come from a message of the same follow");
+}
+
+absl::Status TimelineFollow::Start(projections::Runner& runner) {
+  auto self = shared_from_this();
+  // The reactor holds the follow, and lets go of it when gRPC is done with the call.
+  reactor_->OnDrained([self] { self->Kick(); });
+  reactor_->OnOver([self] { self->Stop(); });
+  std::weak_ptr<TimelineFollow> weak = self;
+  ASSIGN_OR_RETURN(auto subscription, runner.Subscribe(entry_.root, [weak](eventstore::Position) {
+    if (auto follow = weak.lock()) follow->Kick();
+  }));
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!stopped_) subscription_ = std::move(subscription);
+  }
+  ScheduleCheck();
+  Kick();
+  return absl::OkStatus();
+}
+
+void TimelineFollow::Stop() {
+  std::unique_ptr<projections::RootListeners::Subscription> subscription;
+  std::unique_ptr<grpc::Alarm> alarm;
+  {
+    absl::MutexLock lock(&mutex_);
+    stopped_ = true;
+    subscription = std::move(subscription_);
+    alarm = std::move(alarm_);
+  }
+}
+
+void TimelineFollow::ScheduleCheck() {
+  absl::MutexLock lock(&mutex_);
+  if (stopped_) return;
+  alarm_ = std::make_unique<grpc::Alarm>();
+  std::weak_ptr<TimelineFollow> weak = shared_from_this();
+  alarm_->Set(std::chrono::system_clock::now() + absl::ToChronoSeconds(kCheckEvery),
+              [weak](bool fired) {
+                auto follow = weak.lock();
+                if (follow == nullptr || !fired) return;
+                auto check = [follow] {
+                  absl::Status still = follow->backend_.authoriser.StillAuthorised(follow->caller_);
+                  if (!still.ok()) return follow->reactor_->End(still);
+                  follow->SendMarker(false);
+                  follow->ScheduleCheck();
+                };
+                if (!follow->backend_.runtime.executor.Run(check)) follow->ScheduleCheck();
+              });
+}
+
+void TimelineFollow::Kick() {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (stopped_) return;
+    if (pumping_) {
+      kicked_ = true;
+      return;
+    }
+    pumping_ = true;
+  }
+  if (backend_.runtime.executor.Run([self = shared_from_this()] { self->Pump(); })) return;
+  reactor_->End(ServerBusy());
+}
+
+void TimelineFollow::Pump() {
+  bool more = false;
+  absl::Status status = SendBatch(more);
+  if (!status.ok()) return reactor_->End(status);
+  // A batch that was sent goes on from its trace.
+  if (more) return;
+  bool again = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    again = std::exchange(kicked_, false) && !stopped_;
+    pumping_ = again;
+  }
+  if (again && !backend_.runtime.executor.Run([self = shared_from_this()] { self->Pump(); })) {
+    reactor_->End(ServerBusy());
+  }
+}
+
+absl::Status TimelineFollow::SendBatch(bool& more) {
+  RETURN_IF_ERROR(backend_.authoriser.StillAuthorised(caller_));
+  const size_t room = reactor_->room();
+  if (room == 0) return absl::OkStatus();  // goes on when it is drained
+  uint64_t after = 0;
+  {
+    absl::MutexLock lock(&mutex_);
+    after = after_sequence_;
+  }
+  auto may_open = [this](absl::string_view category) { return caller_.MayOpen(category); };
+  ASSIGN_OR_RETURN(auto arrivals,
+                   reader_.GetArrivals(entry_.root, after, std::min(room, kBatchMax), may_open));
+  if (arrivals.entries.empty()) {
+    bool first = false;
+    {
+      absl::MutexLock lock(&mutex_);
+      after_sequence_ = std::max(after, arrivals.last_sequence);
+      if (!arrivals.more) first = !std::exchange(caught_up_, true);
+      if (arrivals.more) kicked_ = true;
+    }
+    if (first) SendMarker(true);
+    return absl::OkStatus();
+  }
+  more = true;
+  const std::vector<std::string> categories(arrivals.opened.categories.begin(),
+                                            arrivals.opened.categories.end());
+  const auto trace = TraceOf(caller_, categories, arrivals.opened.events);
+  auto shared = std::make_shared<projections::TimelineArrivals>(std::move(arrivals));
+  backend_.tracer.Trace(entry_, kCustomers, trace,
+                        [self = shared_from_this(), shared](absl::Status traced) {
+                          self->SendTraced(std::move(*shared), std::move(traced));
+                        });
+  return absl::OkStatus();
+}
+
+void TimelineFollow::SendTraced(projections::TimelineArrivals arrivals, absl::Status traced) {
+  if (!traced.ok()) return reactor_->End(traced);
+  for (projections::OpenedEntry& entry : arrivals.entries) {
+    records::api::v1::FollowTimelineResponse message;
+    const uint64_t sequence = entry.position.sequence;
+    auto sent = EntryFrom(backend_.runtime, std::move(entry));
+    if (!sent.ok()) return reactor_->End(sent.status());
+    *message.mutable_entry() = *std::move(sent);
+    const bool last = &entry == &arrivals.entries.back();
+    auto token =
+        ResumeToken(backend_.runtime, caller_, customer_, last ? arrivals.last_sequence : sequence);
+    if (!token.ok()) return reactor_->End(token.status());
+    message.set_resume_token(*token);
+    if (!reactor_->Push(std::move(message))) return;
+  }
+  {
+    absl::MutexLock lock(&mutex_);
+    after_sequence_ = std::max(after_sequence_, arrivals.last_sequence);
+    pumping_ = false;
+  }
+  Kick();
+}
+
+void TimelineFollow::SendMarker(bool caught_up) {
+  uint64_t after = 0;
+  {
+    absl::MutexLock lock(&mutex_);
+    after = after_sequence_;
+  }
+  auto token = ResumeToken(backend_.runtime, caller_, customer_, after);
+  if (!token.ok()) return reactor_->End(token.status());
+  records::api::v1::FollowTimelineResponse message;
+  message.set_resume_token(*token);
+  message.set_caught_up(caught_up);
+  reactor_->Push(std::move(message));
+}
+
+}  // namespace records::services

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <grpcpp/alarm.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "projections/runner.h"
+#include "projections/timeline/timeline_reader.h"
+#include "records/api/v1/timeline_service.pb.h"
+#include "services/runtime/push_reactor.h"
+#include "services/runtime/rpc.h"
+
+namespace records::services {
+
+using FollowReactor = PushReactor<records::api::v1::FollowTimelineResponse>;
+
+// One live follow of a timeline: sends what arrives, in the order of arrival, each entry after its
+// trace. Reads no more than there is room for; asks again before each batch, and every kCheckEvery,
+// whether the caller may still read.
+//
+// Thread-safe. Keeps itself alive while something of it is under way.
+class TimelineFollow : public std::enable_shared_from_this<TimelineFollow> {
+ public:
+  // As long as a key lease: after it, a revoked reader gets nothing more.
+  static constexpr absl::Duration kCheckEvery = absl::Seconds(5);
+
+  TimelineFollow(Backend backend, const projections::TimelineReader& reader,
+                 std::shared_ptr<FollowReactor> reactor, Authorised caller, std::string customer,
+                 eventstore::DirectoryEntry entry, uint64_t after_sequence);
+
+  // Begins: what stands after the start, then live.
+  absl::Status Start(projections::Runner& runner);
+
+  // A resume token for `sequence`, and back. INVALID_ARGUMENT: not a token of this call.
+  static absl::StatusOr<std::string> ResumeToken(const Runtime& runtime, const Authorised& caller,
+                                                 absl::string_view customer, uint64_t sequence);
+  static absl::StatusOr<uint64_t> OpenResumeToken(const Runtime& runtime, const Authorised& caller,
+                                                  absl::string_view customer,
+                                                  absl::string_view token);
+
+ private:
+  void Kick();  // there may be something to send
+  void Pump();  // sends it, on a thread of the executor
+  absl::Status SendBatch(bool& more);
+  void SendTraced(projections::TimelineArrivals arrivals, absl::Status traced);
+  void SendMarker(bool caught_up);
+  void ScheduleCheck();
+  void Stop();
+
+  const Backend backend_;
+  const projections::TimelineReader& reader_;
+  const std::shared_ptr<FollowReactor> reactor_;
+  const Authorised caller_;
+  const std::string customer_;
+  const eventstore::DirectoryEntry entry_;
+
+  absl::Mutex mutex_;
+  std::unique_ptr<projections::RootListeners::Subscription> subscription_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<grpc::Alarm> alarm_ ABSL_GUARDED_BY(mutex_);
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+  bool pumping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool kicked_ ABSL_GUARDED_BY(mutex_) = false;
+  bool caught_up_ ABSL_GUARDED_BY(mutex_) = false;
+  uint64_t after_sequence_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace records::services
