@@ -51,7 +51,7 @@ inline constexpr size_t kKeyReferenceSize = 76;
 // with its last holder.
 struct LeasedKey {
   KeyId id;
-  std::shared_ptr<const Aead> aead;  // lint: shared on purpose, between cache and holders
+  std::shared_ptr<const Aead> aead;  // lint: allow(shared_ptr) cache and holders end at any time
   absl::Time lease_ends;
 };
 

@@ -70,6 +70,9 @@ static_assert(kSealedPartsMax % kRestrictedPartsClass == 0);
 inline constexpr size_t kReferenceLengthMax = 256;
 inline constexpr size_t kCachedKeysMax = 65'536;
 
+// Keys ended within ten minutes, which the guard keeps in memory. Beyond: RESOURCE_EXHAUSTED.
+inline constexpr size_t kEndedKeysMax = 1'000'000;
+
 // What one opaque token may hold.
 inline constexpr size_t kTokenBytesMax = 2048;
 

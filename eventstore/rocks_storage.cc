@@ -10,6 +10,7 @@
 #include "rocksdb/cache.h"
 #include "rocksdb/db.h"
 #include "rocksdb/env.h"
+#include "rocksdb/utilities/checkpoint.h"
 
 namespace records::eventstore {
 namespace {
@@ -164,6 +165,14 @@ std::unique_ptr<Cursor> RocksStorage::NewCursor(Table table) const {
 
 absl::Status RocksStorage::Flush() {
   return internal::FromRocks(internals_->db->Flush(rocksdb::FlushOptions(), internals_->tables));
+}
+
+absl::Status RocksStorage::CopyTo(const std::string& folder) {
+  rocksdb::Checkpoint* made = nullptr;
+  RETURN_IF_ERROR(internal::FromRocks(rocksdb::Checkpoint::Create(internals_->db.get(), &made)));
+  const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+  // Size 0: what is in memory is flushed first, so that the copy has no write-ahead log to replay.
+  return internal::FromRocks(checkpoint->CreateCheckpoint(folder, 0));
 }
 
 absl::Status RocksStorage::Compact(Table table) {

@@ -72,6 +72,10 @@ class RocksStorage final : public Storage {
   // Writes what is in memory into table files.
   absl::Status Flush();
 
+  // Writes the store as it is now into a new folder, durably; on the same file system the table
+  // files are linked, not copied. Reads and writes go on meanwhile.
+  absl::Status CopyTo(const std::string& folder);
+
  private:
   struct Internals;
   explicit RocksStorage(std::unique_ptr<Internals> internals);

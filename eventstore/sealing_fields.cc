@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "eventstore/internal/big_endian.h"
 
 namespace records::eventstore {
 namespace {
@@ -11,8 +12,7 @@ using ::google::protobuf::FieldDescriptor;
 using ::google::protobuf::Message;
 
 void AppendWithLength(absl::string_view bytes, std::string* to) {
-  const auto size = static_cast<uint32_t>(bytes.size());
-  for (int shift = 24; shift >= 0; shift -= 8) to->push_back(static_cast<char>(size >> shift));
+  internal::AppendBigEndian(*to, static_cast<uint32_t>(bytes.size()));
   to->append(bytes.data(), bytes.size());
 }
 

@@ -239,17 +239,10 @@ class PartSealer {
 };
 
 absl::Status CheckHeader(const EventHeader& header) {
-  if (header.id.is_nil() || header.subject.is_nil() || header.stream.root.is_nil()) {
-    return absl::InvalidArgumentError("an event needs an id, a data subject and a root");
+  if (header.id.is_nil() || header.subject.is_nil()) {
+    return absl::InvalidArgumentError("an event needs an id and a data subject");
   }
-  return absl::OkStatus();
-}
-
-void SetStream(const StreamName& name, records::log::v1::StreamName* stream) {
-  stream->set_organisation(name.organisation);
-  stream->set_collection(name.collection);
-  stream->set_root(std::string(name.root.bytes()));
-  stream->set_sub_stream(name.sub_stream);
+  return header.stream.Validate();
 }
 
 int64_t ClearTime(const EventHeader& header) {
@@ -350,7 +343,7 @@ absl::StatusOr<SealedEvent> Sealer::Seal(const EventHeader& header, const Messag
 
   Event event;
   event.set_id(std::string(header.id.bytes()));
-  SetStream(header.stream, event.mutable_stream());
+  *event.mutable_stream() = header.stream.ToProto();
   event.set_type(plan->restricted ? std::string(kRestrictedType)
                                   : message.GetDescriptor()->full_name());
   event.set_occurred_at_us(ClearTime(header));

@@ -6,11 +6,15 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "eventstore/internal/big_endian.h"
 #include "eventstore/limits.h"
 #include "eventstore/status_macros.h"
 
 namespace records::eventstore {
 namespace {
+
+using internal::AppendBigEndian;
+using internal::TakeBigEndian;
 
 constexpr size_t kSecretSize = 32;
 constexpr char kPurposeVersion = 1;
@@ -21,17 +25,9 @@ static_assert(kKeyReferenceSize == kAeadNonceSize + kEncodedPurposeSize + kAeadT
 // Rows and subjects are named by the first half of a keyed hash: 2^64 of them before two meet.
 constexpr size_t kRowNameSize = 16;
 
-void AppendUint32(uint32_t number, std::string* to) {
-  for (int shift = 24; shift >= 0; shift -= 8) to->push_back(static_cast<char>(number >> shift));
+std::string RowName(const Digest& digest) {
+  return std::string(AsBytes(digest).substr(0, kRowNameSize));
 }
-
-uint32_t ReadUint32(absl::string_view bytes) {
-  uint32_t number = 0;
-  for (size_t i = 0; i < 4; ++i) number = number << 8 | static_cast<uint8_t>(bytes[i]);
-  return number;
-}
-
-std::string RowName(const Digest& digest) { return std::string(AsBytes(digest).substr(0, kRowNameSize)); }
 
 // Ids of pseudo-entries look like all others: version 4, variant of RFC 9562.
 IdBytes AsRandomId(absl::string_view bytes) {
@@ -44,7 +40,7 @@ IdBytes AsRandomId(absl::string_view bytes) {
 
 std::string TokenData(absl::string_view label, absl::string_view caller) {
   std::string data;
-  AppendUint32(static_cast<uint32_t>(label.size()), &data);
+  AppendBigEndian(data, static_cast<uint32_t>(label.size()));
   return absl::StrCat(data, label, caller);
 }
 
@@ -59,8 +55,8 @@ std::string EncodePurpose(const KeyPurpose& purpose) {
   bytes.reserve(kEncodedPurposeSize);
   bytes.push_back(kPurposeVersion);
   bytes.push_back(static_cast<char>(purpose.scope.kind));
-  AppendUint32(purpose.category, &bytes);
-  AppendUint32(purpose.scope.epoch, &bytes);
+  AppendBigEndian(bytes, purpose.category);
+  AppendBigEndian(bytes, purpose.scope.epoch);
   absl::StrAppend(&bytes, purpose.subject.bytes());
   absl::StrAppend(&bytes, purpose.scope.root.bytes());
   bytes.resize(kEncodedPurposeSize, '\0');
@@ -71,15 +67,16 @@ absl::StatusOr<KeyPurpose> DecodePurpose(absl::string_view bytes) {
   if (bytes.size() != kEncodedPurposeSize || bytes[0] != kPurposeVersion) {
     return absl::DataLossError("a key's purpose has another form");
   }
-  IdBytes subject;
-  IdBytes root;
-  std::copy_n(bytes.begin() + 10, kIdSize, subject.begin());
-  std::copy_n(bytes.begin() + 26, kIdSize, root.begin());
-  const KeyPurpose purpose{.subject = SubjectId(subject),
-                           .category = ReadUint32(bytes.substr(2, 4)),
-                           .scope = {.kind = static_cast<KeyScopeKind>(bytes[1]),
-                                     .epoch = ReadUint32(bytes.substr(6, 4)),
-                                     .root = RootId(root)}};
+  KeyPurpose purpose;
+  purpose.scope.kind = static_cast<KeyScopeKind>(bytes[1]);
+  absl::string_view rest = bytes.substr(2);
+  purpose.category = TakeBigEndian<uint32_t>(rest);
+  purpose.scope.epoch = TakeBigEndian<uint32_t>(rest);
+  IdBytes id;
+  std::copy_n(rest.begin(), kIdSize, id.begin());
+  purpose.subject = SubjectId(id);
+  std::copy_n(rest.begin() + kIdSize, kIdSize, id.begin());
+  purpose.scope.root = RootId(id);
   if (EncodePurpose(purpose) != bytes) {
     return absl::DataLossError("a key's purpose has another form");
   }

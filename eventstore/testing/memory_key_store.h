@@ -59,7 +59,7 @@ class MemoryKeyStore final : public KeyStore {
  private:
   struct Key {
     KeyId id;
-    std::shared_ptr<const Aead> aead;
+    std::shared_ptr<const Aead> aead;  // lint: allow(shared_ptr) as in LeasedKey
     SecretBytes hash_key;
   };
   using Reference = std::tuple<std::string, std::string, std::string>;

@@ -1,0 +1,149 @@
+#include "eventstore/key_store_committer.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "eventstore/status_macros.h"
+
+namespace records::eventstore {
+namespace {
+
+// Changes that one synced batch takes; more wait for the next.
+constexpr size_t kGroupMax = 1024;
+
+}  // namespace
+
+absl::StatusOr<std::optional<std::string>> PendingChanges::Get(Table table,
+                                                               absl::string_view row) const {
+  const Place place{table.index, std::string(row)};
+  for (auto change = staged_.rbegin(); change != staged_.rend(); ++change) {
+    if (change->first == place) return change->second;
+  }
+  const auto accepted = accepted_.find(place);
+  if (accepted != accepted_.end()) return accepted->second;
+  return storage_.Get(table, row);
+}
+
+void PendingChanges::Put(Table table, std::string row, std::string value) {
+  staged_.emplace_back(Place{table.index, std::move(row)}, std::move(value));
+}
+
+void PendingChanges::Delete(Table table, std::string row) {
+  staged_.emplace_back(Place{table.index, std::move(row)}, std::nullopt);
+}
+
+void PendingChanges::Accept() {
+  for (auto& [place, value] : staged_) {
+    if (value.has_value()) {
+      batch_.Put(Table{place.first}, place.second, *value);
+    } else {
+      batch_.Delete(Table{place.first}, place.second);
+    }
+    accepted_.insert_or_assign(std::move(place), std::move(value));
+  }
+  keys_ += static_cast<uint64_t>(staged_keys_);
+  staged_.clear();
+  staged_keys_ = 0;
+}
+
+void PendingChanges::Drop() {
+  staged_.clear();
+  staged_keys_ = 0;
+}
+
+KeyStoreCommitter::KeyStoreCommitter(Storage& storage, std::unique_ptr<Anchor> anchor,
+                                     StoreId store, KeyStoreState state)
+    : storage_(storage), anchor_(std::move(anchor)), store_(store), state_(state) {}
+
+absl::Status KeyStoreCommitter::Commit(Decision decide) {
+  Waiting self{decide, absl::OkStatus()};
+  absl::MutexLock lock(&mutex_);
+  queue_.push_back(&self);
+  while (!self.done) {
+    if (leading_) {
+      changed_.Wait(&mutex_);
+      continue;
+    }
+    Lead();
+    const size_t size = std::min(queue_.size(), kGroupMax);
+    const std::vector<Waiting*> group(queue_.begin(),
+                                      queue_.begin() + static_cast<std::ptrdiff_t>(size));
+    queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(size));
+    mutex_.Unlock();
+    Write(group);
+    mutex_.Lock();
+    for (Waiting* waiting : group) waiting->done = true;
+    EndLead();
+  }
+  return self.result;
+}
+
+absl::Status KeyStoreCommitter::Pause(absl::FunctionRef<absl::Status(const KeyStoreState&)> work) {
+  absl::MutexLock lock(&mutex_);
+  while (leading_) changed_.Wait(&mutex_);
+  Lead();
+  const KeyStoreState state = state_;
+  absl::Status status = health_;
+  mutex_.Unlock();
+  if (status.ok()) status = work(state);
+  mutex_.Lock();
+  EndLead();
+  return status;
+}
+
+void KeyStoreCommitter::Lead() { leading_ = true; }
+
+void KeyStoreCommitter::EndLead() {
+  leading_ = false;
+  changed_.SignalAll();
+}
+
+void KeyStoreCommitter::Write(const std::vector<Waiting*>& group) {
+  if (absl::Status failed = health(); !failed.ok()) {
+    for (Waiting* waiting : group) waiting->result = failed;
+    return;
+  }
+  PendingChanges pending(storage_, state().keys);
+  for (Waiting* waiting : group) {
+    waiting->result = waiting->decide(pending);
+    waiting->result.ok() ? pending.Accept() : pending.Drop();
+  }
+  if (pending.batch().empty()) return;
+  const absl::Status written = WriteBatch(pending);
+  if (written.ok()) return;
+  // Also who changed nothing: what it saw may be what was not written.
+  for (Waiting* waiting : group) {
+    if (waiting->result.ok()) waiting->result = written;
+  }
+}
+
+absl::Status KeyStoreCommitter::WriteBatch(PendingChanges& pending) {
+  const KeyStoreState next = NextState(state(), pending.batch(), pending.keys());
+  pending.batch().Put(kMetaTable, kStateRow, EncodeState(next));
+  absl::Status status = storage_.Write(pending.batch(), Storage::Durability::kSynced);
+  if (absl::IsResourceExhausted(status)) return status;
+  if (status.ok()) {
+    status = anchor_->Write(EncodeKeyStoreAnchor({store_, next.sequence, next.hash}));
+  }
+  absl::MutexLock lock(&mutex_);
+  if (status.ok()) {
+    state_ = next;
+    return status;
+  }
+  health_ = absl::UnavailableError(absl::StrCat(
+      "the key store takes no more changes, as one failed and its outcome is unknown: restart (",
+      status.message(), ")"));
+  return health_;
+}
+
+KeyStoreState KeyStoreCommitter::state() const {
+  absl::MutexLock lock(&mutex_);
+  return state_;
+}
+
+absl::Status KeyStoreCommitter::health() const {
+  absl::MutexLock lock(&mutex_);
+  return health_;
+}
+
+}  // namespace records::eventstore

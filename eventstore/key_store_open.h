@@ -1,0 +1,63 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "eventstore/anchor_file.h"
+#include "eventstore/clock.h"
+#include "eventstore/key_store.h"
+#include "eventstore/limits.h"
+#include "eventstore/master_keys.h"
+#include "eventstore/random.h"
+#include "eventstore/storage.h"
+
+namespace rocksdb {
+class Env;
+}
+
+namespace records::eventstore {
+
+// Files in the data folder.
+inline constexpr char kKeyStoreFolder[] = "keys";
+inline constexpr char kKeyStoreAnchorFile[] = "keys.anchor";
+inline constexpr char kMasterKeyFile[] = "master.key";
+// Only in a backup: SHA-256 of each of its files, as sha256sum writes and checks them.
+inline constexpr char kKeyBackupManifest[] = "keys.sha256";
+
+struct KeyStoreOptions {
+  std::string data_dir;  // must exist
+  const Clock* clock = &SystemClock();
+  Random* random = &SystemRandom();
+  // Not owned; nullptr: the machine's.
+  rocksdb::Env* env = nullptr;
+};
+
+// Opens the key store of a data folder, or makes it when nothing of one is there. Opens read-only
+// first and writes nothing before database, anchor and master key are known to belong together.
+// Goes on with a rotation of the master key that was cut short. Clock and random must outlive it.
+//
+// kFailedPrecondition: the master key is missing, readable by others or of another store; another
+// process has the store open. kDataLoss: the database is behind its anchor, or otherwise damaged;
+// the message says what, and nothing was changed.
+[[nodiscard]] absl::StatusOr<std::unique_ptr<KeyStore>> OpenKeyStore(
+    const KeyStoreOptions& options);
+
+// What a key store stands on.
+struct KeyStorePorts {
+  Storage* storage = nullptr;  // of kKeyStoreTables tables
+  AnchorFiles* anchors = nullptr;
+  std::string anchor_path;
+  MasterKeyHome* master_keys = nullptr;
+  const Clock* clock = nullptr;
+  Random* random = nullptr;
+  size_t cached_keys = kCachedKeysMax;
+};
+
+// As OpenKeyStore(), over ports, which must outlive the store; for tests and the simulation.
+// Backup() is kUnimplemented there.
+[[nodiscard]] absl::StatusOr<std::unique_ptr<KeyStore>> OpenKeyStoreOver(
+    const KeyStorePorts& ports);
+
+}  // namespace records::eventstore

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "eventstore/clock.h"
+#include "eventstore/key_store_open.h"
+#include "eventstore/key_store_rows.h"
+#include "eventstore/memory_storage.h"
+#include "eventstore/random.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/eventstore/memory_anchor_files.h"
+#include "tests/eventstore/memory_master_keys.h"
+
+namespace records::eventstore::testing_support {
+
+// A key store over memory that can be closed, broken and opened again.
+class KeyStoreFixture : public ::testing::Test {
+ protected:
+  KeyStoreFixture() : random_(20261122), clock_(absl::FromUnixSeconds(1795330000)) {
+    storage_.set_before_write([this] { return Countdown(writes_until_failure_, before_status_); });
+    storage_.set_after_write([this] { return Countdown(writes_until_lost_sync_, after_status_); });
+  }
+
+  absl::Status TryOpen(size_t cached_keys = kCachedKeysMax) {
+    store_.reset();
+    KeyStorePorts ports;
+    ports.storage = &storage_;
+    ports.anchors = &anchors_;
+    ports.anchor_path = kAnchor;
+    ports.master_keys = &master_keys_;
+    ports.clock = &clock_;
+    ports.random = &random_;
+    ports.cached_keys = cached_keys;
+    absl::StatusOr<std::unique_ptr<KeyStore>> opened = OpenKeyStoreOver(ports);
+    if (opened.ok()) store_ = *std::move(opened);
+    return opened.status();
+  }
+
+  void Open(size_t cached_keys = kCachedKeysMax) {
+    const absl::Status status = TryOpen(cached_keys);
+    ASSERT_TRUE(status.ok()) << status;
+  }
+
+  SubjectId NewSubject() { return *SubjectId::Generate(random_); }
+
+  KeyPurpose NewPurpose(uint32_t category = 1) { return {NewSubject(), category, {}}; }
+
+  std::vector<StorageEntry> Rows(Table table) const {
+    std::vector<StorageEntry> rows;
+    const std::unique_ptr<Cursor> cursor = storage_.NewCursor(table);
+    for (cursor->Seek(""); cursor->Valid(); cursor->Next()) {
+      rows.push_back({std::string(cursor->key()), std::string(cursor->value())});
+    }
+    return rows;
+  }
+
+  void Write(Table table, const std::string& row, const std::string& value) {
+    StorageBatch batch;
+    batch.Put(table, row, value);
+    ASSERT_TRUE(storage_.Write(batch, Storage::Durability::kSynced).ok());
+  }
+
+  static constexpr char kAnchor[] = "keys.anchor";
+
+  SeededRandom random_;
+  ManualClock clock_;
+  MemoryStorage storage_{kKeyStoreTables};
+  MemoryAnchorFiles anchors_;
+  MemoryMasterKeys master_keys_;
+  // -1: never. 0: the next one.
+  int writes_until_failure_ = -1;
+  int writes_until_lost_sync_ = -1;
+  absl::Status before_status_ = absl::UnknownError("disk");
+  absl::Status after_status_ = absl::UnknownError("sync");
+  std::unique_ptr<KeyStore> store_;
+
+ private:
+  static absl::Status Countdown(int& counter, const absl::Status& status) {
+    if (counter < 0) return absl::OkStatus();
+    return counter-- == 0 ? status : absl::OkStatus();
+  }
+};
+
+}  // namespace records::eventstore::testing_support
