@@ -122,7 +122,9 @@ TEST_F(ProgramTest, AFollowResumesAfterALostConnectionAndEndsOnInterrupt) {
     message.mutable_entry()->set_entry_id("entry-" + std::to_string(call));
     writer->Write(message);
     if (call == 1) return grpc::Status(grpc::StatusCode::UNAVAILABLE, "gone");
-    while (!context->IsCancelled()) absl::SleepFor(absl::Milliseconds(5));  // lint: allow(sleep)
+    while (!context->IsCancelled()) {
+      absl::SleepFor(absl::Milliseconds(5));  // lint: allow(sleep) a context gives no signal here
+    }
     return grpc::Status::CANCELLED;
   };
   Program program(With({"timeline", "follow", "--customer", "R1"}));
