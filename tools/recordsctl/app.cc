@@ -158,6 +158,7 @@ int ParseAndRun(int argc, const char* const* argv, Session& session) {
   AddContactCommands(app, session);
   AddDocumentCommands(app, session);
   AddTimelineCommands(app, session);
+  AddImportCommands(app, session);
   AddAccessCommands(app, session);
   AddRoleCommands(app, session);
   AddLogCommands(app, session);

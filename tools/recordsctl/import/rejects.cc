@@ -1,0 +1,44 @@
+#include "tools/recordsctl/import/rejects.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+
+namespace records::tools {
+
+std::string CsvField(absl::string_view text) {
+  if (text.find_first_of(",\"\r\n") == absl::string_view::npos) return std::string(text);
+  return absl::StrCat("\"", absl::StrReplaceAll(text, {{"\"", "\"\""}}), "\"");
+}
+
+void RejectsFile::Open() {
+  const int fd = open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd >= 0) close(fd);
+  file_.open(path_, std::ios::binary | std::ios::app);
+  file_ << "first_line,last_line,key,reason,what_to_do\n";
+}
+
+void RejectsFile::Add(const RowReject& reject) {
+  absl::MutexLock lock(&mutex_);
+  if (count_++ == 0) Open();
+  file_ << reject.first_line << ',' << reject.last_line << ',' << CsvField(reject.key) << ','
+        << CsvField(reject.reason) << ',' << CsvField(reject.message) << '\n';
+}
+
+absl::Status RejectsFile::Close() {
+  absl::MutexLock lock(&mutex_);
+  if (count_ == 0) return absl::OkStatus();
+  file_.close();
+  if (file_) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat("the rejects could not be written to ", path_));
+}
+
+uint64_t RejectsFile::count() const {
+  absl::MutexLock lock(&mutex_);
+  return count_;
+}
+
+}  // namespace records::tools
