@@ -1,0 +1,89 @@
+#include "projections/view_marker.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "eventstore/status_macros.h"
+
+namespace records::projections {
+namespace {
+
+constexpr char kFirstLine[] = "records view 1";
+
+absl::Status SyncPath(const std::string& path, int flags) {
+  const int file = open(path.c_str(), flags | O_CLOEXEC);
+  if (file < 0) return absl::ErrnoToStatus(errno, "cannot open a view's marker");
+  const absl::Cleanup close_file = [file] { close(file); };
+  if (fsync(file) != 0) return absl::ErrnoToStatus(errno, "cannot sync a view's marker");
+  return absl::OkStatus();
+}
+
+std::string MarkerPath(const std::string& view_folder) { return view_folder + "/LIVE"; }
+
+// "live 3 1": name, number, version. Returns false when the line is another.
+bool ParseGeneration(const std::string& line, const std::string& name, GenerationId& generation) {
+  std::istringstream in(line);
+  std::string word, rest;
+  return in >> word >> generation.number >> generation.version && word == name && !(in >> rest) &&
+         generation.number > 0;
+}
+
+}  // namespace
+
+std::string GenerationFolder(const std::string& view_folder, uint64_t number) {
+  return absl::StrCat(view_folder, "/g", number);
+}
+
+absl::StatusOr<std::optional<ViewMarker>> ReadMarker(const std::string& view_folder) {
+  const std::string path = MarkerPath(view_folder);
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) {
+    if (error) return absl::UnavailableError("cannot look for a view's marker");
+    return std::nullopt;
+  }
+  std::ifstream in(path);
+  std::string first, live, previous, end, rest;
+  ViewMarker marker;
+  const bool lines =
+      std::getline(in, first) && std::getline(in, live) && std::getline(in, previous);
+  if (!lines || first != kFirstLine || !ParseGeneration(live, "live", marker.live)) {
+    return absl::DataLossError("a view's marker is damaged; remove the view's folder to fold anew");
+  }
+  if (previous == "end") return marker;
+  GenerationId generation;
+  if (!ParseGeneration(previous, "previous", generation) || !std::getline(in, end) ||
+      end != "end") {
+    return absl::DataLossError("a view's marker is damaged; remove the view's folder to fold anew");
+  }
+  marker.previous = generation;
+  return marker;
+}
+
+absl::Status WriteMarker(const std::string& view_folder, const ViewMarker& marker) {
+  const std::string path = MarkerPath(view_folder), next = path + ".next";
+  {
+    std::ofstream out(next, std::ios::trunc);
+    out << kFirstLine << "\nlive " << marker.live.number << " " << marker.live.version << "\n";
+    if (marker.previous.has_value()) {
+      out << "previous " << marker.previous->number << " " << marker.previous->version << "\n";
+    }
+    out << "end\n";
+    if (!out.flush()) return absl::UnavailableError("cannot write a view's marker");
+  }
+  RETURN_IF_ERROR(SyncPath(next, O_RDONLY));
+  if (std::rename(next.c_str(), path.c_str()) != 0) {
+    return absl::ErrnoToStatus(errno, "cannot replace a view's marker");
+  }
+  return SyncPath(view_folder, O_RDONLY | O_DIRECTORY);
+}
+
+}  // namespace records::projections
