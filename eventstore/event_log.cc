@@ -1,8 +1,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "eventstore/event_log_impl.h"
 #include "eventstore/follower.h"
+#include "eventstore/internal/event_log_impl.h"
 #include "eventstore/status_macros.h"
 
 namespace records::eventstore::internal {

@@ -10,7 +10,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "eventstore/event_log_impl.h"
+#include "eventstore/internal/event_log_impl.h"
 #include "eventstore/log_start.h"
 #include "eventstore/log_tables.h"
 #include "eventstore/rocks_storage.h"

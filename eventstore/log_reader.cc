@@ -29,7 +29,9 @@ class Page {
     bytes_ += event.bytes.size();
     events_.push_back(std::move(event));
   }
-  bool full() const { return events_.size() >= limits_.events || bytes_ >= limits_.bytes; }
+  bool full() const {
+    return !events_.empty() && (events_.size() >= limits_.events || bytes_ >= limits_.bytes);
+  }
   std::vector<StoredEvent> Take() { return std::move(events_); }
 
  private:

@@ -1,4 +1,4 @@
-#include "eventstore/rocks_options.h"
+#include "eventstore/internal/rocks_options.h"
 
 #include <utility>
 

@@ -5,7 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "eventstore/rocks_options.h"
+#include "eventstore/internal/rocks_options.h"
 #include "eventstore/status_macros.h"
 #include "rocksdb/cache.h"
 #include "rocksdb/db.h"

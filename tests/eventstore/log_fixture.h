@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "eventstore/clock.h"
 #include "eventstore/event_log.h"
 #include "eventstore/log_format.h"
