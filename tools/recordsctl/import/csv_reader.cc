@@ -55,7 +55,8 @@ absl::StatusOr<std::optional<CsvRecord>> CsvReader::Next() {
     ASSIGN_OR_RETURN(const int byte, NextUnreadByte());
     if (byte == kEndOfFile) return EndOfFile();
     const bool is_complete = Take(static_cast<char>(byte));
-    if (byte == '\n') ++line_;
+    at_line_start_ = byte == '\n';
+    if (at_line_start_) ++line_;
     if (!is_complete) continue;
     const bool is_empty_line = record_bytes_ == 0 && record_.reason.empty();
     if (!is_empty_line) return TakeRecord();
@@ -152,7 +153,7 @@ std::optional<CsvRecord> CsvReader::EndOfFile() {
   const bool is_empty = record_bytes_ == 0 && record_.reason.empty();
   if (is_empty) return std::nullopt;
   if (state_ != State::kCarriageReturn && state_ != State::kSkipping) EndField();
-  ++line_;
+  if (!at_line_start_) ++line_;
   return TakeRecord();
 }
 

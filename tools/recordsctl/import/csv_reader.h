@@ -69,6 +69,7 @@ class CsvReader {
   size_t record_bytes_ = 0;
   uint64_t line_ = 1;
   bool is_first_ = true;
+  bool at_line_start_ = true;
 };
 
 }  // namespace records::tools
