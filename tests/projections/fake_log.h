@@ -27,7 +27,7 @@ class FakeLog final : public eventstore::EventLog {
   using StoredEvent = eventstore::StoredEvent;
 
   FakeLog(uint32_t partitions, eventstore::StoreId store)
-      : store_(store), partitions_(partitions) {}
+      : store_(store), partitions_(partitions), trees_(partitions) {}
 
   // Appends to the partition of the event's root; returns the position.
   Position Add(records::log::v1::Event event) {
@@ -39,6 +39,8 @@ class FakeLog final : public eventstore::EventLog {
     event.mutable_position()->set_partition(partition);
     event.mutable_position()->set_sequence(position.sequence);
     std::string bytes = event.SerializeAsString();
+    const std::string before = events.empty() ? "" : trees_[partition].back();
+    trees_[partition].push_back(Chained(before, bytes));
     events.push_back({position, std::move(event), std::move(bytes)});
     ++batches_;
     return position;
@@ -46,11 +48,17 @@ class FakeLog final : public eventstore::EventLog {
 
   void LoseEnd(uint32_t partition, size_t kept) {
     absl::MutexLock lock(&mutex_);
+    trees_[partition].resize(kept);
     partitions_[partition].resize(kept);
   }
   void ChangePast(Position position) {
     absl::MutexLock lock(&mutex_);
-    partitions_[position.partition][position.sequence - 1].bytes += "x";
+    std::string before;
+    for (size_t i = 0; i < partitions_[position.partition].size(); ++i) {
+      std::string& bytes = partitions_[position.partition][i].bytes;
+      if (i + 1 == position.sequence) bytes += "x";
+      trees_[position.partition][i] = before = Chained(before, bytes);
+    }
   }
   void Damage(Position position) {
     absl::MutexLock lock(&mutex_);
@@ -124,10 +132,11 @@ class FakeLog final : public eventstore::EventLog {
     absl::MutexLock lock(&mutex_);
     const auto& events = partitions_[position.partition];
     if (position.sequence > events.size()) return absl::OutOfRangeError("beyond the head");
-    eventstore::Sha256Stream tree;
-    for (size_t i = 0; i < position.sequence; ++i) tree.Update(events[i].bytes);
-    return eventstore::PartitionCheckpoint{
-        .store = store_, .position = position, .root = tree.Finish()};
+    eventstore::PartitionCheckpoint checkpoint{.store = store_, .position = position};
+    if (position.sequence == 0) return checkpoint;
+    const std::string& root = trees_[position.partition][position.sequence - 1];
+    std::copy(root.begin(), root.end(), checkpoint.root.begin());
+    return checkpoint;
   }
   absl::Status VerifyCheckpoint(Ledger ledger,
                                 const eventstore::PartitionCheckpoint& checkpoint) const override {
@@ -164,9 +173,15 @@ class FakeLog final : public eventstore::EventLog {
     Position after_;
   };
 
+  // Stands for the tree: each digest covers the one before.
+  static std::string Chained(absl::string_view before, absl::string_view bytes) {
+    return std::string(eventstore::AsBytes(eventstore::Sha256({before, bytes})));
+  }
+
   const eventstore::StoreId store_;
   mutable absl::Mutex mutex_;
-  std::vector<std::vector<StoredEvent>> partitions_;
+  std::vector<std::vector<StoredEvent>> partitions_;  // sized once
+  std::vector<std::vector<std::string>> trees_ ABSL_GUARDED_BY(mutex_);
   std::optional<Position> damaged_ ABSL_GUARDED_BY(mutex_);
   uint64_t batches_ ABSL_GUARDED_BY(mutex_) = 0;
 };
