@@ -154,6 +154,7 @@ TEST_F(TimelinePageTest, WhatMayNotBeOpenedIsLeftOutWithoutAHint) {
         b{.root = without.root, .page_size = size};
     do {
       const TimelinePage page_a = Page(a, officer_), page_b = Page(b, officer_);
+      ASSERT_FALSE(page_a.entries.empty()) << "a cursor promises something to be seen";
       ASSERT_EQ(Summaries(page_a), Summaries(page_b));
       ASSERT_EQ(page_a.opened.events, page_b.opened.events);
       ASSERT_EQ(page_a.next_cursor.empty(), page_b.next_cursor.empty()) << "page size " << size;
