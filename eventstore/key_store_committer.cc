@@ -119,7 +119,7 @@ void KeyStoreCommitter::Write(const std::vector<Waiting*>& group) {
 
 absl::Status KeyStoreCommitter::WriteBatch(PendingChanges& pending) {
   const KeyStoreState next = NextState(state(), pending.batch(), pending.keys());
-  pending.batch().Put(kMetaTable, kStateRow, EncodeState(next));
+  pending.batch().Put(kKeyStoreMetaTable, kStateRow, EncodeState(next));
   absl::Status status = storage_.Write(pending.batch(), Storage::Durability::kSynced);
   if (absl::IsResourceExhausted(status)) return status;
   if (status.ok()) {

@@ -35,9 +35,11 @@ absl::StatusOr<Found> LookAt(const KeyStorePorts& ports, const Storage* storage)
   ASSIGN_OR_RETURN(found.masters, ports.master_keys->Load());
   ASSIGN_OR_RETURN(found.anchor, ReadAnchor(ports));
   if (storage == nullptr) return found;
-  ASSIGN_OR_RETURN(const std::optional<std::string> store, storage->Get(kMetaTable, kStoreRow));
-  ASSIGN_OR_RETURN(const std::optional<std::string> state, storage->Get(kMetaTable, kStateRow));
-  ASSIGN_OR_RETURN(found.secret, storage->Get(kMetaTable, kSecretRow));
+  ASSIGN_OR_RETURN(const std::optional<std::string> store,
+                   storage->Get(kKeyStoreMetaTable, kStoreRow));
+  ASSIGN_OR_RETURN(const std::optional<std::string> state,
+                   storage->Get(kKeyStoreMetaTable, kStateRow));
+  ASSIGN_OR_RETURN(found.secret, storage->Get(kKeyStoreMetaTable, kSecretRow));
   if (store.has_value()) {
     ASSIGN_OR_RETURN(found.store, DecodeStoreRow(*store));
   }
@@ -48,7 +50,7 @@ absl::StatusOr<Found> LookAt(const KeyStorePorts& ports, const Storage* storage)
 }
 
 absl::Status CheckMasterKey(const Found& found, const std::string& name) {
-  if (found.secret->size() < kMasterKeyCheckSize) return DamagedRow(kMetaTable, kSecretRow);
+  if (found.secret->size() < kMasterKeyCheckSize) return DamagedRow(kKeyStoreMetaTable, kSecretRow);
   for (const MasterKey& master : *found.masters) {
     ASSIGN_OR_RETURN(const std::string check, MasterKeyCheck(master, *found.store));
     if (found.secret->substr(0, kMasterKeyCheckSize) == check) return absl::OkStatus();
@@ -114,13 +116,13 @@ absl::Status Make(const KeyStorePorts& ports, Found* found) {
   ASSIGN_OR_RETURN(const SecretBytes secret,
                    SecretBytes::Generate(*ports.random, kStoreSecretSize));
   ASSIGN_OR_RETURN(const std::string sealed,
-                   sealer.Seal(kMetaTable, kSecretRow, secret.view(), *ports.random));
+                   sealer.Seal(kKeyStoreMetaTable, kSecretRow, secret.view(), *ports.random));
   found->secret = absl::StrCat(check, sealed);
   StorageBatch batch;
-  batch.Put(kMetaTable, kStoreRow, EncodeStoreRow(*found->store));
-  batch.Put(kMetaTable, kSecretRow, *found->secret);
+  batch.Put(kKeyStoreMetaTable, kStoreRow, EncodeStoreRow(*found->store));
+  batch.Put(kKeyStoreMetaTable, kSecretRow, *found->secret);
   found->state = NextState(KeyStoreState{}, batch, 0);
-  batch.Put(kMetaTable, kStateRow, EncodeState(*found->state));
+  batch.Put(kKeyStoreMetaTable, kStateRow, EncodeState(*found->state));
   return ports.storage->Write(batch, Storage::Durability::kSynced);
 }
 
@@ -158,7 +160,7 @@ absl::StatusOr<std::unique_ptr<KeyStore>> OpenWith(KeyStorePorts ports,
   if (!found.state.has_value()) RETURN_IF_ERROR(Make(ports, &found));
   ASSIGN_OR_RETURN(RowSealer sealer, RowSealer::Create(*found.masters, *found.store));
   ASSIGN_OR_RETURN(const SecretBytes secret,
-                   sealer.Open(kMetaTable, kSecretRow,
+                   sealer.Open(kKeyStoreMetaTable, kSecretRow,
                                absl::string_view(*found.secret).substr(kMasterKeyCheckSize)));
   ASSIGN_OR_RETURN(StoreSecrets secrets, StoreSecrets::Create(secret));
   ASSIGN_OR_RETURN(absl::flat_hash_set<SubjectId> fenced, LoadFences(*ports.storage, sealer));

@@ -61,7 +61,7 @@ absl::StatusOr<uint64_t> DurableKeyStore::WrapAllAnew() {
   RETURN_IF_ERROR(WrapTableAnew(kFencesTable).status());
   // The old wraps leave the files before the old key does, so that a start in between still knows
   // that there is something to do.
-  for (const Table table : {kMetaTable, kKeysTable, kDirectoryTable, kFencesTable}) {
+  for (const Table table : {kKeyStoreMetaTable, kKeysTable, kDirectoryTable, kFencesTable}) {
     RETURN_IF_ERROR(ports_.storage->Compact(table));
   }
   MasterKeys newest;
@@ -77,18 +77,20 @@ absl::StatusOr<uint64_t> DurableKeyStore::WrapAllAnew() {
 absl::Status DurableKeyStore::WrapSecretAnew() {
   return committer_.Commit([&](PendingChanges& changes) -> absl::Status {
     const SealerPointer sealer = this->sealer();
-    ASSIGN_OR_RETURN(const std::optional<std::string> value, changes.Get(kMetaTable, kSecretRow));
+    ASSIGN_OR_RETURN(const std::optional<std::string> value,
+                     changes.Get(kKeyStoreMetaTable, kSecretRow));
     if (!value.has_value() || value->size() < kMasterKeyCheckSize) {
-      return DamagedRow(kMetaTable, kSecretRow);
+      return DamagedRow(kKeyStoreMetaTable, kSecretRow);
     }
     const absl::string_view sealed = absl::string_view(*value).substr(kMasterKeyCheckSize);
     if (sealer->IsCurrent(sealed)) return absl::OkStatus();
-    ASSIGN_OR_RETURN(const SecretBytes secret, sealer->Open(kMetaTable, kSecretRow, sealed));
+    ASSIGN_OR_RETURN(const SecretBytes secret,
+                     sealer->Open(kKeyStoreMetaTable, kSecretRow, sealed));
     ASSIGN_OR_RETURN(const std::string anew,
-                     sealer->Seal(kMetaTable, kSecretRow, secret.view(), *ports_.random));
+                     sealer->Seal(kKeyStoreMetaTable, kSecretRow, secret.view(), *ports_.random));
     absl::ReaderMutexLock lock(&master_mutex_);
     ASSIGN_OR_RETURN(const std::string check, MasterKeyCheck(masters_.back(), store_));
-    changes.Put(kMetaTable, kSecretRow, absl::StrCat(check, anew));
+    changes.Put(kKeyStoreMetaTable, kSecretRow, absl::StrCat(check, anew));
     return absl::OkStatus();
   });
 }

@@ -242,7 +242,7 @@ std::string EncodeStoreRow(const StoreId& store) {
 }
 
 absl::StatusOr<StoreId> DecodeStoreRow(absl::string_view bytes) {
-  if (bytes.size() != 4 + kIdSize) return DamagedRow(kMetaTable, kStoreRow);
+  if (bytes.size() != 4 + kIdSize) return DamagedRow(kKeyStoreMetaTable, kStoreRow);
   if (TakeBigEndian<uint32_t>(bytes) != kFormatVersion) {
     return absl::FailedPreconditionError("the key store is of another format version");
   }

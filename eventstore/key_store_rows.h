@@ -18,7 +18,7 @@
 // The rows of the key store's database (FORMAT.md).
 namespace records::eventstore {
 
-inline constexpr Table kMetaTable{0};
+inline constexpr Table kKeyStoreMetaTable{0};
 inline constexpr Table kKeysTable{1};
 inline constexpr Table kDirectoryTable{2};
 inline constexpr Table kFencesTable{3};
