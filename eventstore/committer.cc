@@ -109,8 +109,9 @@ void Committer::Commit(std::vector<Waiting> batch) {
     state = health_.ok() ? store_state_ : health_;
   }
   if (!state.ok() && !absl::IsResourceExhausted(state)) {
+    std::deque<Waiting> dropped = StopWrites(state);
     for (Waiting& waiting : batch) Answer(std::move(waiting.done), NoMoreWrites());
-    return Fail(state);
+    return TellOwner(state, std::move(dropped));
   }
   builder_.Begin(options_.clock->Now(), state.ok() ? MeasureRoom() : Room::kNone);
   std::vector<Deferred> deferred;
@@ -125,13 +126,17 @@ void Committer::Commit(std::vector<Waiting> batch) {
       Answer(std::move(waiting.done), std::move(decision.outcome));
     }
   }
-  const absl::Status persisted = Persist();
-  if (!persisted.ok()) {
+  absl::Status failure = Persist();
+  if (!failure.ok()) {
     for (Deferred& answer : deferred) answer.outcome = OutcomeUnknown();
+  } else {
+    failure = store_failure;
   }
+  // Who hears that a write failed must find the log closed to writes.
+  std::deque<Waiting> dropped;
+  if (!failure.ok()) dropped = StopWrites(failure);
   Answer(std::move(deferred));
-  if (!persisted.ok()) return Fail(persisted);
-  if (!store_failure.ok()) Fail(store_failure);
+  if (!failure.ok()) TellOwner(failure, std::move(dropped));
 }
 
 absl::Status Committer::Persist() {
@@ -162,18 +167,19 @@ void Committer::Answer(std::vector<Deferred> deferred) {
   options_.completions->Push(std::move(tasks));
 }
 
-void Committer::Fail(const absl::Status& cause) {
-  std::deque<Waiting> dropped;
-  {
-    absl::MutexLock lock(&mutex_);
-    if (!health_.ok()) return;
+std::deque<Committer::Waiting> Committer::StopWrites(const absl::Status& cause) {
+  absl::MutexLock lock(&mutex_);
+  if (health_.ok()) {
     health_ = absl::UnavailableError(
         absl::StrCat("the log takes no writes until it is opened again: ", cause.message()));
-    dropped.swap(queue_);
-    queued_bytes_ = 0;
   }
+  queued_bytes_ = 0;
+  return std::exchange(queue_, {});
+}
+
+void Committer::TellOwner(const absl::Status& cause, std::deque<Waiting> dropped) {
   for (Waiting& waiting : dropped) Answer(std::move(waiting.done), NoMoreWrites());
-  if (!options_.on_fatal) return;
+  if (!options_.on_fatal || std::exchange(owner_told_, true)) return;
   options_.completions->Push([on_fatal = options_.on_fatal, cause] { on_fatal(cause); });
 }
 

@@ -88,11 +88,13 @@ class Committer {
   Room MeasureRoom() const;
   void Answer(AppendCallback done, absl::StatusOr<Appended> outcome);
   void Answer(std::vector<Deferred> deferred);
-  // Ends writing for ever.
-  void Fail(const absl::Status& cause);
+  // Ends writing for ever and returns what waits.
+  std::deque<Waiting> StopWrites(const absl::Status& cause);
+  void TellOwner(const absl::Status& cause, std::deque<Waiting> dropped);
 
   CommitterOptions options_;
   BatchBuilder builder_;
+  bool owner_told_ = false;  // of the thread alone, as the builder
 
   mutable absl::Mutex mutex_;
   std::deque<Waiting> queue_ ABSL_GUARDED_BY(mutex_);

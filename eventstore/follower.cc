@@ -32,6 +32,7 @@ class PageFollower final : public Follower {
 
   absl::StatusOr<FollowMessage> Next(absl::Duration wait) override {
     const Steady::time_point start = Steady::now();
+    bool looked = false;
     while (true) {
       if (board_.closed()) return absl::CancelledError("the log was closed");
       if (next_in_page_ < page_.size()) return TakeEvent();
@@ -53,11 +54,9 @@ class PageFollower final : public Follower {
         continue;
       }
       // A long stretch of filtered events must not outlast the wait.
-      if (left <= absl::ZeroDuration() && looked_once_) {
-        looked_once_ = false;
-        return Sign(FollowMessage::Kind::kHeartbeat);
-      }
+      if (left <= absl::ZeroDuration() && looked) return Sign(FollowMessage::Kind::kHeartbeat);
       RETURN_IF_ERROR(ReadPage());
+      looked = true;
     }
   }
 
@@ -68,7 +67,6 @@ class PageFollower final : public Follower {
     message.event = std::move(page_[next_in_page_++]);
     checkpoint_ = message.event.position;
     message.checkpoint = checkpoint_;
-    looked_once_ = false;
     return message;
   }
 
@@ -86,7 +84,6 @@ class PageFollower final : public Follower {
     page_ = std::move(page.events);
     next_in_page_ = 0;
     looked_ = page.next_sequence - 1;
-    looked_once_ = true;
     return absl::OkStatus();
   }
 
@@ -100,7 +97,6 @@ class PageFollower final : public Follower {
   std::vector<StoredEvent> page_;
   size_t next_in_page_ = 0;
   bool live_ = false;
-  bool looked_once_ = false;
 };
 
 }  // namespace

@@ -115,8 +115,11 @@ struct MemoryLog {
     return *log;
   }
 
-  absl::Status FatalStatus() {
+  // Waits until the log has told its owner that it takes no more writes.
+  absl::Status WaitForFatal() {
     absl::MutexLock lock(&fatal_mutex);
+    const auto told = [this] { return !fatal.ok(); };
+    fatal_mutex.Await(absl::Condition(&told));
     return fatal;
   }
 
