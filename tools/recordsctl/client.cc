@@ -88,7 +88,7 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const GlobalOptions& 
   arguments.SetMaxReceiveMessageSize(kReceiveBytesMax);
   // A server that has just started must be found soon, and one that died must be noticed.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5000);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 500);
   std::shared_ptr<grpc::ChannelCredentials> credentials;
   if (IsLoopback(options.server)) {
     credentials = grpc::experimental::LocalCredentials(LOCAL_TCP);
