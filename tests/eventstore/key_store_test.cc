@@ -373,10 +373,10 @@ TEST_F(KeyStoreTest, AFullDiskRefusesAndGoesOnWhenThereIsRoom) {
 // Starts that do not fit together.
 
 TEST_F(KeyStoreTest, AStoreBehindItsAnchorIsRefused) {
-  const StorageEntry meta = Rows(kMetaTable)[1];
+  const StorageEntry meta = Rows(kKeyStoreMetaTable)[1];
   ASSERT_EQ(meta.key, "state");
   ASSERT_TRUE(store_->GetOrCreateKey(NewPurpose()).ok());
-  Write(kMetaTable, meta.key, meta.value);
+  Write(kKeyStoreMetaTable, meta.key, meta.value);
   const absl::Status status = TryOpen();
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(std::string(status.message()), HasSubstr("change 1, but its anchor says 2"));
@@ -392,9 +392,9 @@ TEST_F(KeyStoreTest, AStoreMoreThanOneBatchAheadIsRefused) {
 
 TEST_F(KeyStoreTest, AStoreOfAnotherHistoryIsRefused) {
   ASSERT_TRUE(store_->GetOrCreateKey(NewPurpose()).ok());
-  StorageEntry state = Rows(kMetaTable)[1];
+  StorageEntry state = Rows(kKeyStoreMetaTable)[1];
   state.value[10] ^= 1;
-  Write(kMetaTable, state.key, state.value);
+  Write(kKeyStoreMetaTable, state.key, state.value);
   EXPECT_EQ(TryOpen().code(), absl::StatusCode::kDataLoss);
 }
 
@@ -411,7 +411,7 @@ TEST_F(KeyStoreTest, AMissingDatabaseIsRefused) {
   MemoryStorage empty(kKeyStoreTables);
   KeyStorePorts ports{&empty, &anchors_, kAnchor, &master_keys_, &clock_, &random_};
   EXPECT_EQ(OpenKeyStoreOver(ports).status().code(), absl::StatusCode::kDataLoss);
-  const std::unique_ptr<Cursor> cursor = empty.NewCursor(kMetaTable);
+  const std::unique_ptr<Cursor> cursor = empty.NewCursor(kKeyStoreMetaTable);
   cursor->Seek("");
   EXPECT_FALSE(cursor->Valid());
 }
