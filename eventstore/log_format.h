@@ -97,7 +97,7 @@ void AppendAppendField(std::string& event, const std::optional<RequestKey>& requ
 void AppendPlace(std::string& event, Revision revision, Position position, int64_t recorded_at_us);
 
 // What of an event is read without parsing all of it. The views point into the event's bytes.
-struct EventHeader {
+struct ScannedEvent {
   absl::string_view id;
   absl::string_view stream;  // serialised
   absl::string_view type;
@@ -105,7 +105,7 @@ struct EventHeader {
   bool has_committer_fields = false;  // append, revision, position or recorded_at_us
 };
 // kDataLoss: not a serialised message, or a field of the header stands there twice.
-absl::StatusOr<EventHeader> ScanEvent(absl::string_view event);
+absl::StatusOr<ScannedEvent> ScanEvent(absl::string_view event);
 
 // The field `stream` as protobuf serialises it.
 std::string EncodeStreamName(const StreamName& stream);

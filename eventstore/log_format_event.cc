@@ -109,8 +109,8 @@ void AppendPlace(std::string& event, Revision revision, Position position, int64
   AppendNumberField(event, Event::kRecordedAtUsFieldNumber, static_cast<uint64_t>(recorded_at_us));
 }
 
-absl::StatusOr<EventHeader> ScanEvent(absl::string_view event) {
-  EventHeader header;
+absl::StatusOr<ScannedEvent> ScanEvent(absl::string_view event) {
+  ScannedEvent header;
   uint64_t seen = 0;
   while (!event.empty()) {
     Field field;

@@ -100,7 +100,7 @@ absl::Status CheckRevision(Ledger ledger, const StoredEvent& event, Revision rev
 
 absl::StatusOr<bool> TypeFilter::Passes(absl::string_view stored_event) const {
   if (types_.empty()) return true;
-  ASSIGN_OR_RETURN(const EventHeader header, ScanEvent(stored_event));
+  ASSIGN_OR_RETURN(const ScannedEvent header, ScanEvent(stored_event));
   return std::find(types_.begin(), types_.end(), header.type) != types_.end();
 }
 
