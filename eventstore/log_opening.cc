@@ -159,9 +159,15 @@ absl::StatusOr<std::optional<LogState>> CheckFolder(const LogOptions& options,
     ASSIGN_OR_RETURN(const bool finished, RocksStoreHasTables(options.env, path, LogTables()));
     if (!finished) return std::nullopt;
   }
-  ASSIGN_OR_RETURN(const auto store,
-                   RocksStorage::Open(StoreOptions(options, RocksMode::kReadOnly)));
-  return CheckStore(*store, anchor);
+  const auto store = RocksStorage::Open(StoreOptions(options, RocksMode::kReadOnly));
+  if (absl::IsDataLoss(store.status())) {
+    return absl::DataLossError(absl::StrCat(
+        "the store ", path, " is damaged: ", store.status().message(),
+        ". Nothing was changed. Restore the folder, whole, from a backup that is as new as "
+        "log.anchor."));
+  }
+  RETURN_IF_ERROR(store.status());
+  return CheckStore(**store, anchor);
 }
 
 // A batch that a crash left without its anchor is about to be shown, so the anchor comes first.

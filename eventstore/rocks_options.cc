@@ -52,7 +52,9 @@ absl::Status FromRocks(const rocksdb::Status& status) {
                      "folder. ",
                      text));
   }
-  if (status.IsIOError() || status.IsPathNotFound()) return absl::UnavailableError(text);
+  // Whoever opens a store has seen that it is there: a file of it is missing.
+  if (status.IsPathNotFound()) return absl::DataLossError(text);
+  if (status.IsIOError()) return absl::UnavailableError(text);
   if (status.IsInvalidArgument()) return absl::FailedPreconditionError(text);
   return absl::InternalError(text);
 }
