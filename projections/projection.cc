@@ -67,11 +67,12 @@ absl::Status ViewBatch::ScanPrefix(
 }
 
 void ViewBatch::Keep() {
-  for (auto& [key, value] : pending_) {
-    kept_bytes_ += key.second.size() + (value.has_value() ? value->size() : 0);
-    kept_.insert_or_assign(key, std::move(value));
+  while (!pending_.empty()) {
+    auto row = pending_.extract(pending_.begin());
+    kept_bytes_ += row.key().second.size() + (row.mapped().has_value() ? row.mapped()->size() : 0);
+    auto result = kept_.insert(std::move(row));
+    if (!result.inserted) result.position->second = std::move(result.node.mapped());
   }
-  pending_.clear();
 }
 
 void ViewBatch::Discard() { pending_.clear(); }
