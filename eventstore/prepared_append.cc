@@ -31,7 +31,7 @@ absl::Status CheckStream(const StreamName& stream, uint32_t partition, uint32_t 
 }
 
 absl::Status CheckBody(const NewEvent& event) {
-  const absl::StatusOr<EventHeader> header = ScanEvent(event.body);
+  const absl::StatusOr<ScannedEvent> header = ScanEvent(event.body);
   if (!header.ok()) return absl::InvalidArgumentError(header.status().message());
   if (header->has_committer_fields) {
     return absl::InvalidArgumentError(
