@@ -128,7 +128,7 @@ TEST_F(ImportTest, NoMoreThanAWindowOfRowsIsUnderWay) {
   };
   Program program(Arguments(folder_.Write("rows.csv", Extract(300))));
   ASSERT_EQ(program.Wait(), kExitOk) << program.err();
-  EXPECT_EQ(read, ImportWindow::kRowsMax);
+  EXPECT_EQ(read, 256u);  // the limit of the API
   EXPECT_FALSE(overran);
   EXPECT_EQ(nlohmann::json::parse(program.out())["imported"], 300);
 }
@@ -157,6 +157,33 @@ TEST_F(ImportTest, ALostConnectionIsMadeAgainAndNothingIsLostOrDoubled) {
   EXPECT_EQ(counts["seenBefore"], 1);
   EXPECT_EQ(durable(), 1000u);
   EXPECT_EQ(calls, 2);
+}
+
+TEST_F(ImportTest, ARowThatIsPutOffIsSentAgainAndNotForEver) {
+  std::atomic<int> refused = 0;
+  server_.import = [&](grpc::ServerContext*, FakeServer::ImportStream* stream) {
+    std::map<std::string, int> tries;
+    api::ImportContactsRequest request;
+    while (stream->Read(&request)) {
+      api::ImportContactsResponse reply = Done(request);
+      // Every tenth row is put off once; the row of line 2 always.
+      const int nth = ++tries[request.request_id()];
+      if (request.line() == 2 || (request.line() % 10 == 0 && nth == 1)) {
+        ++refused;
+        reply.set_code(grpc::StatusCode::ABORTED);
+        reply.set_reason("CONFLICT");
+      }
+      stream->Write(reply);
+    }
+    return grpc::Status::OK;
+  };
+  Program program(Arguments(folder_.Write("rows.csv", Extract(600))));
+  EXPECT_EQ(program.Wait(), kExitPartly) << program.err();
+  const auto counts = nlohmann::json::parse(program.out());
+  EXPECT_EQ(counts["imported"], 599);
+  EXPECT_EQ(counts["rejected"], 1);
+  EXPECT_EQ(refused, 60 + 5);
+  EXPECT_THAT(folder_.Read("rejects.csv"), HasSubstr("\n2,2,1,CONFLICT,"));
 }
 
 TEST_F(ImportTest, AnInterruptWaitsForWhatIsUnderWayAndSaysHowToGoOn) {

@@ -1,5 +1,6 @@
 #include "tools/recordsctl/import/import_stream.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -95,7 +96,17 @@ absl::Status ImportStream::Reconnect() {
   return Connect();
 }
 
-absl::Status ImportStream::Send(MappedRow row) {
+// Says whether the row goes again, and keeps it for that.
+bool ImportStream::PutOff(MappedRow& row, const api::ImportContactsResponse& reply) {
+  const bool is_passing = reply.code() == grpc::StatusCode::ABORTED ||
+                          reply.code() == grpc::StatusCode::UNAVAILABLE ||
+                          reply.code() == grpc::StatusCode::RESOURCE_EXHAUSTED;
+  if (!is_passing || interrupted_ || ++row.tries >= options_.attempts_max) return false;
+  put_off_.push_back(std::move(row));
+  return true;
+}
+
+absl::Status ImportStream::SendRow(MappedRow row) {
   if (stream_ == nullptr) RETURN_IF_ERROR(Connect());
   const api::ImportContactsRequest request = row.request;
   while (true) {
@@ -119,18 +130,49 @@ absl::Status ImportStream::Send(MappedRow row) {
   return absl::OkStatus();
 }
 
+// Sends again what was put off, once nothing is under way that it could be in conflict with.
+absl::Status ImportStream::SendPutOff() {
+  std::deque<MappedRow> rows;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (put_off_.empty()) return absl::OkStatus();
+    const auto may_go_on = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return window_.empty() || ended_ || interrupted_;
+    };
+    mutex_.Await(absl::Condition(&may_go_on));
+    rows.swap(put_off_);
+  }
+  for (MappedRow& row : rows) RETURN_IF_ERROR(SendRow(std::move(row)));
+  return absl::OkStatus();
+}
+
+absl::Status ImportStream::Send(MappedRow row) {
+  RETURN_IF_ERROR(SendPutOff());
+  return SendRow(std::move(row));
+}
+
 absl::Status ImportStream::Finish() {
   if (stream_ == nullptr) return absl::OkStatus();
   while (true) {
-    stream_->WritesDone();
+    bool is_lost = false;
     {
       absl::MutexLock lock(&mutex_);
-      mutex_.Await(absl::Condition(&ended_));
-      if (window_.empty() && broken_.ok()) break;
+      const auto is_settled = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+        return window_.empty() || ended_;
+      };
+      mutex_.Await(absl::Condition(&is_settled));
+      if (interrupted_) put_off_.clear();  // the next run brings them
+      if (window_.empty() && put_off_.empty() && broken_.ok()) {
+        drain_until_ = std::min(drain_until_, absl::Now() + options_.drain_max);
+        break;
+      }
+      is_lost = ended_;
     }
-    RETURN_IF_ERROR(Reconnect());
+    if (is_lost) RETURN_IF_ERROR(Reconnect());
+    RETURN_IF_ERROR(SendPutOff());
   }
-  // All is durable; how the stream ended after that does not matter.
+  // All is durable; how the stream ends after that does not matter.
+  stream_->WritesDone();
   EndStream().IgnoreError();
   return absl::OkStatus();
 }
@@ -145,6 +187,7 @@ void ImportStream::ReadReplies() {
   api::ImportContactsResponse reply;
   while (stream_->Read(&reply)) {
     absl::StatusOr<MappedRow> row = absl::CancelledError();
+    bool is_put_off = false;
     {
       absl::MutexLock lock(&mutex_);
       row = window_.Acknowledge(reply);
@@ -155,8 +198,9 @@ void ImportStream::ReadReplies() {
         context_->TryCancel();
         break;
       }
+      is_put_off = PutOff(*row, reply);
     }
-    on_reply_(*row, reply);
+    if (!is_put_off) on_reply_(*row, reply);
   }
   absl::MutexLock lock(&mutex_);
   ended_ = true;

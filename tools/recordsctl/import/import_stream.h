@@ -43,12 +43,13 @@ struct ImportStreamOptions {
   absl::Duration stall_max =
       absl::Seconds(30);  // without an acknowledgement while rows are under way
   absl::Duration drain_max = absl::Seconds(10);  // for what is under way after Interrupt()
-  int attempts_max = 5;                          // connections in a row that bring nothing
+  int attempts_max = 5;  // connections in a row that bring nothing; tries of a row put off
 };
 
 // Sends rows to ImportContacts and takes their acknowledgements. A connection that is lost is made
 // again, and what was not acknowledged is sent again: a row that was durable is then acknowledged
-// as seen before.
+// as seen before. A row that the server puts off (busy, or a conflict with another row) is sent
+// again once the window is empty.
 //
 // Send() and Finish() are for one thread; Interrupt() is thread-safe. `on_reply` runs on a thread
 // of its own, in the order of the rows. `client` must outlive it.
@@ -74,6 +75,10 @@ class ImportStream {
   using Stream = grpc::ClientReaderWriter<records::api::v1::ImportContactsRequest,
                                           records::api::v1::ImportContactsResponse>;
 
+  bool PutOff(MappedRow& row, const records::api::v1::ImportContactsResponse& reply)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status SendRow(MappedRow row);
+  absl::Status SendPutOff();
   absl::Status Connect();
   absl::Status Reconnect();
   absl::Status EndStream();
@@ -92,6 +97,7 @@ class ImportStream {
 
   mutable absl::Mutex mutex_;
   ImportWindow window_ ABSL_GUARDED_BY(mutex_);
+  std::deque<MappedRow> put_off_ ABSL_GUARDED_BY(mutex_);
   absl::Status broken_ ABSL_GUARDED_BY(mutex_);  // the server broke the protocol
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;   // no more replies on this stream
   bool late_ ABSL_GUARDED_BY(mutex_) = false;

@@ -20,6 +20,7 @@ struct MappedRow {
   std::string key;
   bool repeated_time = false;
   bool skipped_time = false;
+  int tries = 0;  // how often the server put it off
 };
 
 // Why a row cannot be taken. Neither holds what the row says.
