@@ -16,8 +16,8 @@ void PrintAccess(Session& session, const api::ListAccessResponse& reply) {
   for (const api::AccessEntry& entry : reply.entries()) {
     table.AddRow({FormatMoment(entry.at_us(), absl::LocalTimeZone()),
                   entry.reader().empty() ? "(erased)" : entry.reader(), entry.role(),
-                  entry.purpose(), entry.method(), absl::StrJoin(entry.categories(), ", "),
-                  absl::StrCat(entry.events_opened())});
+                  entry.purpose(), ShortName(entry.method()),
+                  absl::StrJoin(entry.categories(), ", "), absl::StrCat(entry.events_opened())});
   }
   session.out << (table.empty() ? "nobody looked\n" : table.Render(session.Width()));
   if (!reply.next_page_token().empty()) {

@@ -66,6 +66,10 @@ absl::StatusOr<int> ParseEnumValue(const google::protobuf::EnumDescriptor& type,
                    " It is one of ", absl::StrJoin(names, ", ")));
 }
 
+std::string ShortName(absl::string_view name) {
+  return std::string(name.substr(name.rfind('.') + 1));  // npos + 1 is 0
+}
+
 absl::StatusOr<records::events::v1::Date> ParseDate(absl::string_view flag,
                                                     absl::string_view text) {
   int year = 0;

@@ -49,6 +49,10 @@ absl::StatusOr<Enum> ParseEnum(absl::string_view flag, absl::string_view text) {
   return static_cast<Enum>(*value);
 }
 
+// The last part of a name with dots, for people: "GetTimeline" of a method, "ContactRecorded" of a
+// type.
+std::string ShortName(absl::string_view name);
+
 // A date of the calendar, YYYY-MM-DD.
 absl::StatusOr<records::events::v1::Date> ParseDate(absl::string_view flag, absl::string_view text);
 std::string FormatDate(const records::events::v1::Date& date);

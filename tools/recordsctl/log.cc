@@ -23,7 +23,7 @@ void PrintTail(Session& session, const api::TailLogResponse& message, bool with_
   table.AddRow({FormatMoment(message.recorded_at_us(), absl::LocalTimeZone()),
                 absl::StrCat(message.partition()), absl::StrCat(message.sequence()),
                 absl::StrCat(message.bytes()), absl::StrCat(message.sealed_parts()),
-                message.collection(), message.type()});
+                message.collection(), ShortName(message.type())});
   session.out << table.Render(session.Width(), with_headings) << std::flush;
 }
 

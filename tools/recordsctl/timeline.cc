@@ -23,6 +23,7 @@ struct ShowFlags {
   std::vector<std::string> kinds;
   std::string read_your_write;
   bool all = false;
+  bool ids = false;
 };
 
 absl::Status FillShow(const ShowFlags& flags, api::GetTimelineRequest& request) {
@@ -49,19 +50,17 @@ absl::Status FillShow(const ShowFlags& flags, api::GetTimelineRequest& request) 
   return absl::OkStatus();
 }
 
-void PrintPage(Session& session, const api::GetTimelineResponse& page, bool first) {
+void PrintPage(Session& session, const api::GetTimelineResponse& page, bool first, bool with_ids) {
   if (session.options.json) return session.PrintJson(page);
-  const absl::TimeZone zone = absl::LocalTimeZone();
+  const TimelineLayout layout{.zone = absl::LocalTimeZone(),
+                              .width = session.Width(),
+                              .with_headings = first,
+                              .with_ids = with_ids};
   if (page.has_header()) {
-    session.out << RenderTimelineHeader(page.header(), zone, session.Width()) << '\n';
+    session.out << RenderTimelineHeader(page.header(), layout.zone, layout.width) << '\n';
   }
-  Table table = TimelineTable();
-  for (const api::TimelineEntry& entry : page.entries()) AddTimelineRow(entry, zone, table);
-  if (table.empty()) {
-    if (first) session.out << "no entries\n";
-  } else {
-    session.out << table.Render(session.Width(), /*with_headings=*/first);
-  }
+  const bool is_empty = first && page.entries().empty();
+  session.out << (is_empty ? "no entries\n" : RenderTimelineEntries(page.entries(), layout));
 }
 
 int Show(Session& session, const CLI::App& command, const ShowFlags& flags) {
@@ -75,7 +74,7 @@ int Show(Session& session, const CLI::App& command, const ShowFlags& flags) {
     api::GetTimelineResponse page;
     const absl::Status status = client->Call<Service>(&Service::Stub::GetTimeline, request, page);
     if (!status.ok()) return session.Fail("show the timeline", status);
-    PrintPage(session, page, first);
+    PrintPage(session, page, first, flags.ids);
     if (page.next_page_token().empty()) return kExitOk;
     if (!flags.all) {
       if (!session.options.json) {
@@ -100,6 +99,7 @@ void AddShow(CLI::App* noun, Session& session) {
   command->add_option("--read-your-write", flags->read_your_write,
                       "token of a command, whose effect is then shown");
   command->add_flag("--all", flags->all, "every page");
+  command->add_flag("--ids", flags->ids, "the id of each entry too, for a correction");
   command->callback([command, &session, flags] {
     session.reads_input = true;
     session.run = [command, &session, flags] { return Show(session, *command, *flags); };

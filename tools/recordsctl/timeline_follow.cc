@@ -107,9 +107,12 @@ class Follower {
     if (!message.resume_token().empty()) request_.set_resume_token(message.resume_token());
     if (session_.options.json) return session_.PrintJson(message);
     if (!message.has_entry()) return;
-    Table table = TimelineTable();
-    AddTimelineRow(message.entry(), absl::LocalTimeZone(), table);
-    session_.out << table.Render(session_.Width(), /*with_headings=*/!has_headings_) << std::flush;
+    google::protobuf::RepeatedPtrField<api::TimelineEntry> entries;
+    *entries.Add() = message.entry();
+    session_.out << RenderTimelineEntries(entries, {.zone = absl::LocalTimeZone(),
+                                                    .width = session_.Width(),
+                                                    .with_headings = !has_headings_})
+                 << std::flush;
     has_headings_ = true;
   }
 

@@ -7,6 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "tools/recordsctl/flag_values.h"
+#include "tools/recordsctl/table.h"
+#include "tools/recordsctl/text.h"
 
 namespace records::tools {
 namespace {
@@ -194,8 +196,21 @@ std::string WhatText(const api::TimelineEntry& entry, absl::TimeZone zone) {
     lines.Add("", address.empty() ? "ended" : address);
   }
   if (entry.corrected()) lines.Add("", "(corrected)");
-  lines.Add("id", entry.entry_id());
   return lines.text();
+}
+
+// Fixed widths, so that entries line up though they come one by one.
+Table TimelineTable() {
+  Table table({"WHEN", "KIND", "HOW", "BY", "WHAT"});
+  constexpr size_t kWidths[] = {16, 15, 16, 10};
+  for (size_t i = 0; i < std::size(kWidths); ++i) table.FixWidth(i, kWidths[i]);
+  return table;
+}
+
+void AddTimelineRow(const api::TimelineEntry& entry, absl::TimeZone zone, Table& table) {
+  table.AddRow({FormatMoment(entry.occurred_at_us(), zone), EnumText(entry.kind()),
+                entry.has_contact() ? HowText(entry.contact().contact()) : "", entry.recorded_by(),
+                WhatText(entry, zone)});
 }
 
 }  // namespace
@@ -222,20 +237,19 @@ std::string RenderTimelineHeader(const api::TimelineHeader& header, absl::TimeZo
   return RenderFields(fields, width);
 }
 
-Table TimelineTable() {
-  Table table({"WHEN", "KIND", "HOW", "BY", "WHAT"});
-  // Fixed, so that the entries of a follow line up though they come one by one.
-  table.FixWidth(0, 16);
-  table.FixWidth(1, 15);
-  table.FixWidth(2, 16);
-  table.FixWidth(3, 10);
-  return table;
-}
-
-void AddTimelineRow(const api::TimelineEntry& entry, absl::TimeZone zone, Table& table) {
-  table.AddRow({FormatMoment(entry.occurred_at_us(), zone), EnumText(entry.kind()),
-                entry.has_contact() ? HowText(entry.contact().contact()) : "", entry.recorded_by(),
-                WhatText(entry, zone)});
+std::string RenderTimelineEntries(
+    const google::protobuf::RepeatedPtrField<api::TimelineEntry>& entries,
+    const TimelineLayout& layout) {
+  std::string out;
+  bool with_headings = layout.with_headings;
+  for (const api::TimelineEntry& entry : entries) {
+    Table table = TimelineTable();
+    AddTimelineRow(entry, layout.zone, table);
+    out += table.Render(layout.width, with_headings);
+    if (layout.with_ids) absl::StrAppend(&out, "  id ", Printable(entry.entry_id()), "\n");
+    with_headings = false;
+  }
+  return out;
 }
 
 }  // namespace records::tools

@@ -133,9 +133,9 @@ int RunToken(Session& session, const TokenFlags& flags) {
     return session.Usage("development tokens count on loopback only",
                          "give a --server on this machine, or use your organisation's issuer");
   }
+  CloseOutputToOthers();
   const absl::StatusOr<std::string> token = MakeToken(session, flags, roles, lifetime);
   if (!token.ok()) return session.Fail("make the token", token.status());
-  CloseOutputToOthers();
   session.out << *token << '\n' << std::flush;
   return kExitOk;
 }

@@ -112,6 +112,19 @@ TEST_F(ProgramTest, ATimelineIsShownSoThatItCannotDriveTheTerminal) {
   EXPECT_THAT(program.out(), HasSubstr("leave no messages"));
 }
 
+TEST_F(ProgramTest, TheIdOfAnEntryIsShownInOnePieceWhereItIsWanted) {
+  api::GetTimelineResponse page;
+  const std::string id(60, 'x');
+  page.add_entries()->set_entry_id(id);
+  server_.pages = {page, page};
+  Program with(With({"timeline", "show", "--customer", "R1", "--ids"}));
+  ASSERT_EQ(with.Wait(), kExitOk) << with.err();
+  EXPECT_THAT(with.out(), HasSubstr("\n  id " + id + "\n"));
+  Program without(With({"timeline", "show", "--customer", "R1"}));
+  ASSERT_EQ(without.Wait(), kExitOk) << without.err();
+  EXPECT_THAT(without.out(), Not(HasSubstr("xxx")));
+}
+
 TEST_F(ProgramTest, AFollowResumesAfterALostConnectionAndEndsOnInterrupt) {
   std::atomic<int> calls = 0;
   server_.follow = [&](grpc::ServerContext* context, const api::FollowTimelineRequest&,
@@ -119,7 +132,8 @@ TEST_F(ProgramTest, AFollowResumesAfterALostConnectionAndEndsOnInterrupt) {
     const int call = ++calls;
     api::FollowTimelineResponse message;
     message.set_resume_token("after-" + std::to_string(call));
-    message.mutable_entry()->set_entry_id("entry-" + std::to_string(call));
+    message.mutable_entry()->mutable_contact()->mutable_contact()->set_summary(
+        "entry-" + std::to_string(call));
     writer->Write(message);
     if (call == 1) return grpc::Status(grpc::StatusCode::UNAVAILABLE, "gone");
     while (!context->IsCancelled()) {
