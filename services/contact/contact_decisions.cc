@@ -186,7 +186,7 @@ Step DecideAsbReport(const ev::AsbReport& report, const SensitiveTarget& target,
     reported.set_reporter(std::string(reporter->entry.root.bytes()));
   }
   if (best_fit != nullptr) *reported.mutable_best_fit() = *best_fit;
-  Step step = SensitiveStep(target, kAsbCases, std::move(reported), occurred_at);
+  Step step = SensitiveStep(target, kCases, std::move(reported), occurred_at);
   step.facts[0].anonymous = anonymous;
   return step;
 }
@@ -213,12 +213,15 @@ absl::StatusOr<Step> DecideSplitForCustomer(const api::SplitMessageRequest& requ
     advised.set_advice(request.advice());
     step.facts.push_back(FactOf(contacts, subject, std::move(advised), at));
   }
+  // Every split leaves one restricted event, empty where there is no report under the customer's
+  // name: else its presence beside a contact would tell that there was one.
+  ev::AsbReportLinked linked;
   if (request.has_asb_report() && !request.anonymous()) {
-    ev::AsbReportLinked linked;
     linked.set_report(std::string(report_root.bytes()));
     linked.set_kind(request.asb_report().kind());
-    step.facts.push_back(
-        FactOf(customer.Stream(kReportsSubStream), subject, std::move(linked), at));
+  }
+  if (!request.has_best_fit() || !request.anonymous()) {
+    step.facts.push_back(FactOf(customer.Stream(kSealedSubStream), subject, std::move(linked), at));
   }
   return step;
 }
@@ -237,13 +240,13 @@ absl::StatusOr<Step> DecideDocument(const api::IndexDocumentRequest& request,
       ev::AsbDocumentIndexed indexed;
       *indexed.mutable_entry() = request.entry();
       indexed.set_customer(owner);
-      return SensitiveStep(sensitive, kAsbCases, std::move(indexed), at);
+      return SensitiveStep(sensitive, kCases, std::move(indexed), at);
     }
     case ev::DOCUMENT_SYSTEM_INDEPENDENT_LIVING: {
       ev::IndependentLivingDocumentIndexed indexed;
       *indexed.mutable_entry() = request.entry();
       indexed.set_customer(owner);
-      return SensitiveStep(sensitive, kIndependentLiving, std::move(indexed), at);
+      return SensitiveStep(sensitive, kCases, std::move(indexed), at);
     }
     default: {
       ev::DocumentIndexed indexed;

@@ -124,7 +124,7 @@ absl::StatusOr<Step> DecideHouseholdMember(
   added.set_name(request.name());
   if (request.has_date_of_birth()) *added.mutable_date_of_birth() = request.date_of_birth();
   added.set_relation(request.relation());
-  return OneFact(customer, kHouseholdSubStream, std::move(added), now);
+  return OneFact(customer, kSealedSubStream, std::move(added), now);
 }
 
 absl::StatusOr<Step> DecideNeeds(const CustomerTarget& customer,
@@ -145,7 +145,7 @@ absl::StatusOr<Step> DecideNeeds(const CustomerTarget& customer,
   RETURN_IF_ERROR(check.Finish());
   ev::CommunicationNeedsSet set;
   *set.mutable_needs() = needs;
-  return OneFact(customer, kNeedsSubStream, std::move(set), now);
+  return OneFact(customer, kSealedSubStream, std::move(set), now);
 }
 
 absl::StatusOr<Step> DecideSafety(const CustomerTarget& customer,
@@ -157,7 +157,7 @@ absl::StatusOr<Step> DecideSafety(const CustomerTarget& customer,
   RETURN_IF_ERROR(check.Finish());
   ev::ContactSafetySet set;
   *set.mutable_safety() = request.safety();
-  return OneFact(customer, kNeedsSubStream, std::move(set), now);
+  return OneFact(customer, kSealedSubStream, std::move(set), now);
 }
 
 absl::StatusOr<Step> DecideConfidentialAddress(
@@ -168,7 +168,7 @@ absl::StatusOr<Step> DecideConfidentialAddress(
   RETURN_IF_ERROR(check.Finish());
   ev::ConfidentialAddressSet set;
   set.set_address(request.address());
-  return OneFact(customer, kNeedsSubStream, std::move(set), now);
+  return OneFact(customer, kSealedSubStream, std::move(set), now);
 }
 
 absl::StatusOr<Step> DecideAuthority(
@@ -192,7 +192,7 @@ absl::StatusOr<Step> DecideAuthority(
   recorded.set_third_party(std::string(third_party.bytes()));
   recorded.set_name(request.name());
   *recorded.mutable_authority() = authority;
-  return OneFact(customer, kAuthoritiesSubStream, std::move(recorded), now);
+  return OneFact(customer, kSealedSubStream, std::move(recorded), now);
 }
 
 }  // namespace records::services

@@ -95,7 +95,7 @@ absl::StatusOr<std::vector<ev::ThirdPartyAuthorityRecorded>> LoadAuthorities(
     return category == "third-party-authority";
   };
   RETURN_IF_ERROR(ForEachEvent(
-      runtime, StreamOf(runtime, kCustomers, root, kAuthoritiesSubStream),
+      runtime, StreamOf(runtime, kCustomers, root, kSealedSubStream),
       [&](const StoredEvent& stored) -> absl::Status {
         ASSIGN_OR_RETURN(auto opened, runtime.sealer.Open(stored.event, only_authority));
         const auto* recorded =

@@ -23,17 +23,15 @@ inline constexpr absl::string_view kStaffReferences = "staff";
 inline constexpr absl::string_view kTenancies = "tenancies";
 inline constexpr absl::string_view kApplicants = "applicants";
 inline constexpr absl::string_view kUnlinked = "unlinked-contacts";
-inline constexpr absl::string_view kAsbCases = "asb-cases";
-inline constexpr absl::string_view kIndependentLiving = "independent-living";
+// All that is sensitive and has a root of its own, whatever it is: a name for each would tell.
+inline constexpr absl::string_view kCases = "cases";
 
 // Streams below a customer's root. Each its own, so that recording a contact never meets a
 // correction of details.
 inline constexpr absl::string_view kContactsSubStream = "contacts";
 inline constexpr absl::string_view kDocumentsSubStream = "documents";
-inline constexpr absl::string_view kNeedsSubStream = "needs";
-inline constexpr absl::string_view kAuthoritiesSubStream = "authorities";
-inline constexpr absl::string_view kHouseholdSubStream = "household";
-inline constexpr absl::string_view kReportsSubStream = "reports";
+// All restricted events of a customer, whatever they are: a stream for each kind would tell it.
+inline constexpr absl::string_view kSealedSubStream = "sealed";
 
 // A customer's details, folded from their events.
 struct CustomerDetails {

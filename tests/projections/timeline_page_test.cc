@@ -41,7 +41,7 @@ TEST_F(TimelinePageTest, OnlyCustomersStreamsAreFoldedAndNotWhoReadThem) {
   const Customer customer = NewCustomer();
   Record(customer, Phone("notes"), {.sub_stream = "notes"});
   Record(customer, Phone("access"), {.sub_stream = "access"});
-  Record(customer, Phone("case"), {.collection = "asb-cases"});
+  Record(customer, Phone("case"), {.collection = "cases"});
   EXPECT_THAT(Summaries(Page({.root = customer.root}, officer_)), ElementsAre("notes"));
 }
 
