@@ -1,5 +1,7 @@
 #include "services/validation/fields.h"
 
+#include <optional>
+
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -9,26 +11,46 @@
 namespace records::services {
 namespace {
 
+// Takes one code point off the front of `text`; nothing when it is no UTF-8 (RFC 3629: shortest
+// form, no surrogates, at most U+10FFFF).
+std::optional<uint32_t> TakeCodePoint(absl::string_view& text) {
+  const auto lead = static_cast<uint8_t>(text[0]);
+  const size_t length = lead < 0x80       ? 1
+                        : lead >> 5 == 6  ? 2
+                        : lead >> 4 == 14 ? 3
+                        : lead >> 3 == 30 ? 4
+                                          : 0;
+  if (length == 0 || length > text.size()) return std::nullopt;
+  uint32_t code_point = length == 1 ? lead : lead & (0x7f >> length);
+  for (size_t i = 1; i < length; ++i) {
+    const auto next = static_cast<uint8_t>(text[i]);
+    if ((next & 0xc0) != 0x80) return std::nullopt;
+    code_point = code_point << 6 | (next & 0x3f);
+  }
+  constexpr uint32_t kSmallest[] = {0, 0, 0x80, 0x800, 0x10000};
+  const bool surrogate = code_point >= 0xd800 && code_point <= 0xdfff;
+  if (code_point < kSmallest[length] || surrogate || code_point > 0x10ffff) return std::nullopt;
+  text.remove_prefix(length);
+  return code_point;
+}
+
+// C0, DEL and C1 (ISO 6429), but for line feed and tab.
+bool IsControl(uint32_t code_point) {
+  return (code_point < 0x20 && code_point != '\n' && code_point != '\t') ||
+         (code_point >= 0x7f && code_point < 0xa0);
+}
+
 // Returns the number of code points, or nothing for text that may not be stored.
 std::optional<size_t> CountCharacters(absl::string_view text) {
   size_t count = 0;
-  for (size_t i = 0; i < text.size(); ++count) {
-    const auto lead = static_cast<uint8_t>(text[i]);
-    const bool control = lead < 0x20 && lead != '\n' && lead != '\t';
-    if (control || lead == 0x7f) return std::nullopt;
-    const size_t length = lead < 0x80       ? 1
-                          : lead >> 5 == 6  ? 2
-                          : lead >> 4 == 14 ? 3
-                          : lead >> 3 == 30 ? 4
-                                            : 0;
-    if (length == 0 || i + length > text.size()) return std::nullopt;
-    for (size_t j = 1; j < length; ++j) {
-      if ((static_cast<uint8_t>(text[i + j]) & 0xc0) != 0x80) return std::nullopt;
-    }
-    i += length;
+  for (; !text.empty(); ++count) {
+    const std::optional<uint32_t> code_point = TakeCodePoint(text);
+    if (!code_point.has_value() || IsControl(*code_point)) return std::nullopt;
   }
   return count;
 }
+
+bool IsBlank(absl::string_view text) { return absl::StripAsciiWhitespace(text).empty(); }
 
 bool PassesLuhn(absl::string_view digits) {
   int sum = 0;
@@ -44,25 +66,50 @@ bool PassesLuhn(absl::string_view digits) {
 constexpr size_t kCardDigitsMin = 13;  // ISO/IEC 7812-1 allows 10 to 19; cards in use have 13 to 19
 constexpr size_t kCardDigitsMax = 19;
 
-bool HasCardNumber(absl::string_view text) {
+// Digits that stand together, with at most one space or hyphen between two groups of them.
+struct DigitRun {
   std::string digits;
-  size_t gap = 0;
-  auto is_card = [&digits] {
-    return digits.size() >= kCardDigitsMin && digits.size() <= kCardDigitsMax && PassesLuhn(digits);
-  };
-  for (char c : text) {
-    if (absl::ascii_isdigit(c)) {
-      digits.push_back(c);
-      gap = 0;
-    } else if ((c == ' ' || c == '-') && !digits.empty() && gap == 0) {
-      ++gap;
-    } else {
-      if (is_card()) return true;
-      digits.clear();
-      gap = 0;
+  std::vector<size_t> starts;  // of its groups
+};
+
+// A card number may be the whole run or, as it is told on the telephone, stand between other
+// groups: "4111 1111 1111 1111 12/27". Of a part it is asked that it begins as payment cards do
+// (2 to 6), since two telephone numbers side by side hold many parts.
+bool HoldsCardNumber(const DigitRun& run) {
+  for (size_t first = 0; first < run.starts.size(); ++first) {
+    for (size_t last = first; last < run.starts.size(); ++last) {
+      const size_t begin = run.starts[first];
+      const size_t end = last + 1 < run.starts.size() ? run.starts[last + 1] : run.digits.size();
+      if (end - begin < kCardDigitsMin) continue;
+      if (end - begin > kCardDigitsMax) break;
+      const bool whole = end - begin == run.digits.size();
+      const bool begins_as_card = run.digits[begin] >= '2' && run.digits[begin] <= '6';
+      if ((whole || begins_as_card) &&
+          PassesLuhn(absl::string_view(run.digits).substr(begin, end - begin))) {
+        return true;
+      }
     }
   }
-  return is_card();
+  return false;
+}
+
+bool HasCardNumber(absl::string_view text) {
+  DigitRun run;
+  bool gap = true;  // before the next digit
+  for (char c : text) {
+    if (absl::ascii_isdigit(c)) {
+      if (gap) run.starts.push_back(run.digits.size());
+      run.digits.push_back(c);
+      gap = false;
+    } else if ((c == ' ' || c == '-') && !gap) {
+      gap = true;
+    } else {
+      if (HoldsCardNumber(run)) return true;
+      run = {};
+      gap = true;
+    }
+  }
+  return HoldsCardNumber(run);
 }
 
 const absl::flat_hash_set<absl::string_view>& FieldsOfOtherSystems() {
@@ -106,6 +153,8 @@ void FieldChecker::Text(absl::string_view field, absl::string_view value, size_t
   } else if (*count < min || *count > max) {
     violations_.push_back({std::string(field), absl::StrCat("must have ", min, " to ", max,
                                                             " characters, has ", *count)});
+  } else if (min > 0 && IsBlank(value)) {
+    violations_.push_back({std::string(field), "must not be blank"});
   }
 }
 

@@ -17,7 +17,7 @@ namespace records::services {
 class FieldChecker {
  public:
   // Text of `min` to `max` characters (code points), valid UTF-8, without control characters other
-  // than line feed and tab.
+  // than line feed and tab. Where text is required it is not all white space.
   void Text(absl::string_view field, absl::string_view value, size_t min, size_t max);
   // A calendar date that exists. Unset dates are refused when `required`.
   void CalendarDate(absl::string_view field, const records::events::v1::Date& date, bool set,
@@ -42,8 +42,9 @@ class FieldChecker {
 };
 
 // FAILED_PRECONDITION (CARD_NUMBER) when a text of the message holds what looks like a payment card
-// number: 13 to 19 digits, perhaps spaced, that pass the Luhn check (RC-6). References and keys of
-// other systems are passed over.
+// number: 13 to 19 digits, perhaps in groups with a space or hyphen between, that pass the Luhn check
+// (RC-6), also where further groups stand beside them. References and keys of other systems are
+// passed over.
 absl::Status RefuseCardNumbers(const google::protobuf::Message& message);
 
 }  // namespace records::services
