@@ -123,22 +123,25 @@ absl::StatusOr<Step> DecideContact(const api::RecordContactRequest& request,
 
 absl::StatusOr<Step> DecideContactCorrection(const api::CorrectContactRequest& request,
                                              const CustomerTarget& customer,
-                                             const eventstore::EventId& original,
-                                             absl::Time original_occurred_at,
-                                             const std::string& recorder, absl::Time now) {
+                                             const OriginalContact& original,
+                                             const ContactState& state) {
   FieldChecker check;
   CheckContact("contact", request.contact(), check);
   check.Text("reason", request.reason(), 1, 500);
   RETURN_IF_ERROR(check.Finish());
+  RETURN_IF_ERROR(RefuseNeverRecorded(
+      request.contact(),
+      {.has_service_request = original.with_service_request, .response_due = true}));
   RETURN_IF_ERROR(RefuseDisclosureWithoutCheck(request.contact()));
+  RETURN_IF_ERROR(RefuseWithoutAuthority(request.contact(), state));
   ev::ContactCorrected corrected;
-  *corrected.mutable_contact() = WithOwners(request.contact(), recorder);
+  *corrected.mutable_contact() = WithOwners(request.contact(), state.recorder);
   corrected.set_reason(request.reason());
   Step step = StepFor(customer);
   Fact fact = FactOf(customer.Stream(kContactsSubStream), customer.entry.subject,
-                     std::move(corrected), now);
-  fact.scope_time = original_occurred_at;
-  fact.causation = original;
+                     std::move(corrected), state.now);
+  fact.scope_time = original.occurred_at;
+  fact.causation = original.id;
   step.facts.push_back(std::move(fact));
   return step;
 }

@@ -24,7 +24,7 @@ struct ContactTarget {
 // State that the decision of a contact needs.
 struct ContactState {
   std::string recorder;  // default owner of actions
-  // Third parties whose authority stands now.
+  // Third parties whose authority stood when the contact happened.
   std::vector<std::string> authorised_third_parties;
   absl::Time now;
 };
@@ -40,12 +40,19 @@ absl::Status CheckRecordContact(const records::api::v1::RecordContactRequest& re
 absl::StatusOr<Step> DecideContact(const records::api::v1::RecordContactRequest& request,
                                    const ContactTarget& target, const ContactState& state);
 
-// The correction of a contact. `original_occurred_at` decides the scope of its keys. Pure.
+// The contact that a correction corrects, as far as its envelope says.
+struct OriginalContact {
+  eventstore::EventId id;
+  absl::Time occurred_at;  // decides the scope of the correction's keys
+  bool with_service_request = false;
+};
+
+// The correction of a contact. What is never recorded does not come in by a correction either: the
+// errors are those of a recording. Pure.
 absl::StatusOr<Step> DecideContactCorrection(const records::api::v1::CorrectContactRequest& request,
                                              const CustomerTarget& customer,
-                                             const eventstore::EventId& original,
-                                             absl::Time original_occurred_at,
-                                             const std::string& recorder, absl::Time now);
+                                             const OriginalContact& original,
+                                             const ContactState& state);
 
 // Where the sensitive part of a message goes: a root and a data subject of its own.
 struct SensitiveTarget {

@@ -32,6 +32,21 @@ ContactTarget UnderCustomer(const CustomerTarget& customer) {
   return {customer.entry, customer.Stream(kContactsSubStream), customer.Stream()};
 }
 
+// A service request that came with a contact follows it in the same append.
+absl::StatusOr<OriginalContact> OriginalOf(const Runtime& runtime,
+                                           const eventstore::StoredEvent& stored) {
+  OriginalContact original{.occurred_at = absl::FromUnixMicros(stored.event.occurred_at_us())};
+  ASSIGN_OR_RETURN(original.id, eventstore::EventId::FromBytes(stored.event.id()));
+  const auto& append = stored.event.append();
+  if (append.index() + 1 < append.count()) {
+    const eventstore::Position next{stored.position.partition, stored.position.sequence + 1};
+    ASSIGN_OR_RETURN(auto beside, runtime.log.ReadAt(eventstore::Ledger::kEvents, next));
+    original.with_service_request =
+        beside.event.type() == ev::ServiceRequestRaised::descriptor()->full_name();
+  }
+  return original;
+}
+
 }  // namespace
 
 SensitiveTarget ContactPlans::SensitiveFor(const RequestKey& key, absl::string_view label) const {
@@ -57,12 +72,14 @@ absl::StatusOr<ContactTarget> ContactPlans::TargetOf(
 
 absl::StatusOr<ContactState> ContactPlans::StateFor(const Authorised& caller,
                                                     const eventstore::DirectoryEntry& customer,
-                                                    const ev::Contact& contact) const {
+                                                    const ev::Contact& contact,
+                                                    int64_t occurred_at_us) const {
   ContactState state{.recorder = caller.caller.subject, .now = backend_.runtime.clock.Now()};
   if (contact.third_party().empty()) return state;
   ASSIGN_OR_RETURN(auto authorities, LoadAuthorities(backend_.runtime, customer.root));
+  const absl::Time at = OccurredAt(occurred_at_us, state.now);
   for (const auto& recorded : authorities) {
-    if (absl::FromUnixMicros(recorded.authority().expires_at_us()) > state.now) {
+    if (absl::FromUnixMicros(recorded.authority().expires_at_us()) > at) {
       state.authorised_third_parties.push_back(recorded.third_party());
     }
   }
@@ -73,7 +90,8 @@ absl::StatusOr<Plan> ContactPlans::Record(const Authorised& caller, const Reques
                                           const api::RecordContactRequest& request) const {
   RETURN_IF_ERROR(CheckRecordContact(request, backend_.runtime.clock.Now()));
   ASSIGN_OR_RETURN(ContactTarget target, TargetOf(key, request));
-  ASSIGN_OR_RETURN(ContactState state, StateFor(caller, target.entry, request.contact()));
+  ASSIGN_OR_RETURN(ContactState state,
+                   StateFor(caller, target.entry, request.contact(), request.occurred_at_us()));
   ASSIGN_OR_RETURN(Step step, DecideContact(request, target, state));
   return Single(std::move(step));
 }
@@ -90,11 +108,11 @@ absl::StatusOr<Plan> ContactPlans::Correct(const Authorised& caller,
       original->event.type() != ev::ContactRecorded::descriptor()->full_name()) {
     return InvalidField("contact_id", "must be a contact of this customer");
   }
-  ASSIGN_OR_RETURN(auto id, eventstore::EventId::FromBytes(original->event.id()));
-  ASSIGN_OR_RETURN(Step step,
-                   DecideContactCorrection(request, {entry, runtime.organisation}, id,
-                                           absl::FromUnixMicros(original->event.occurred_at_us()),
-                                           caller.caller.subject, runtime.clock.Now()));
+  ASSIGN_OR_RETURN(OriginalContact corrected, OriginalOf(runtime, *original));
+  ASSIGN_OR_RETURN(ContactState state,
+                   StateFor(caller, entry, request.contact(), original->event.occurred_at_us()));
+  ASSIGN_OR_RETURN(
+      Step step, DecideContactCorrection(request, {entry, runtime.organisation}, corrected, state));
   return Single(std::move(step));
 }
 
@@ -127,7 +145,8 @@ absl::StatusOr<Plan> ContactPlans::Split(const Authorised& caller, const Request
                                          request.has_best_fit() ? &request.best_fit() : nullptr,
                                          OccurredAt(request.occurred_at_us(), now)));
   }
-  ASSIGN_OR_RETURN(ContactState state, StateFor(caller, entry, request.contact()));
+  ASSIGN_OR_RETURN(ContactState state,
+                   StateFor(caller, entry, request.contact(), request.occurred_at_us()));
   ASSIGN_OR_RETURN(Step own, DecideSplitForCustomer(request, customer, report.ids.root, state));
   if (!own.facts.empty()) plan.steps.push_back(std::move(own));
   return plan;
@@ -149,7 +168,8 @@ absl::StatusOr<Plan> ContactPlans::ImportForCustomer(const Authorised& caller,
     ASSIGN_OR_RETURN(customer.entry, runtime.keys.Claim(runtime.organisation, kCustomerReferences,
                                                         imported.person().reference()));
   }
-  ASSIGN_OR_RETURN(ContactState state, StateFor(caller, customer.entry, request.contact()));
+  ASSIGN_OR_RETURN(ContactState state,
+                   StateFor(caller, customer.entry, request.contact(), row.occurred_at_us()));
   ASSIGN_OR_RETURN(Step contact, DecideContact(request, UnderCustomer(customer), state));
   if (plan.steps.empty()) return Single(std::move(contact));
   // Registration and first contact are one append: both or neither.

@@ -30,7 +30,8 @@ class ContactPlans {
       const records::api::v1::RecordContactRequest& request) const;
   absl::StatusOr<ContactState> StateFor(const Authorised& caller,
                                         const eventstore::DirectoryEntry& customer,
-                                        const records::events::v1::Contact& contact) const;
+                                        const records::events::v1::Contact& contact,
+                                        int64_t occurred_at_us) const;
   absl::StatusOr<Plan> ImportForCustomer(const Authorised& caller,
                                          const records::api::v1::ImportContactsRequest& row) const;
   SensitiveTarget SensitiveFor(const eventstore::RequestKey& key, absl::string_view label) const;

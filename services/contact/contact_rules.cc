@@ -18,6 +18,9 @@ bool IsAppointmentOutcome(ev::Outcome outcome) {
 }
 
 void CheckOutcome(const std::string& at, const ev::Contact& contact, FieldChecker& check) {
+  check.Require(ev::Outcome_IsValid(contact.outcome()), at + "outcome", "must be an outcome");
+  check.Require(ev::Voicemail_IsValid(contact.voicemail()), at + "voicemail",
+                "must say left or not left");
   const bool unanswered = contact.outcome() == ev::OUTCOME_NOT_ANSWERED;
   check.Require(!unanswered || (contact.channel() == ev::CHANNEL_PHONE &&
                                 contact.direction() == ev::DIRECTION_OUTBOUND),
@@ -124,6 +127,8 @@ void CheckContact(absl::string_view field, const ev::Contact& contact, FieldChec
   }
   check.Text(at + "summary", contact.summary(), 1, 4000);
   CheckActions(at, contact, check);
+  check.Require(ev::IdentityCheckMethod_IsValid(contact.identity_check().method()),
+                at + "identity_check.method", "must be a method");
   check.Text(at + "source_key", contact.source_key(), 0, 100);
 }
 
