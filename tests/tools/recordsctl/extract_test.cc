@@ -410,6 +410,17 @@ TEST(RejectsTest, WhatTheRowSaysIsNotCopiedAndTheFileIsForItsOwnerOnly) {
             "first_line,last_line,key,reason,what_to_do\n3,4,\"k,\"\"1\",FIELD_COUNT,\n");
 }
 
+TEST(RejectsTest, WithoutARejectTheFileOfAnEarlierRunGoesAndNoOther) {
+  TestFolder folder;
+  const std::string old =
+      folder.Write("old.csv", "first_line,last_line,key,reason,what_to_do\n1\n");
+  const std::string other = folder.Write("other.csv", "mine\n");
+  EXPECT_TRUE(RejectsFile(old).Close().ok());
+  EXPECT_TRUE(RejectsFile(other).Close().ok());
+  EXPECT_EQ(folder.Read("old.csv"), "");
+  EXPECT_EQ(folder.Read("other.csv"), "mine\n");
+}
+
 TEST(ProgressTest, TheLineTellsShareRateAndTimeLeftAndFitsTheTerminal) {
   const ProgressState state{.rows = 500, .fraction = 0.5, .elapsed = absl::Seconds(10)};
   EXPECT_THAT(ProgressLine(state, 100, false),

@@ -87,10 +87,12 @@ absl::Status ImportStream::Reconnect() {
   absl::Duration wait;
   {
     absl::MutexLock lock(&mutex_);
-    if (!absl::IsUnavailable(why) || ++attempts_ >= options_.attempts_max) {
+    // A server that was never reached is an answer; one that was may be starting again.
+    const bool may_come_back = absl::Now() - last_reply_ < options_.stall_max;
+    if (!absl::IsUnavailable(why) || !may_come_back) {
       return why.ok() ? absl::UnavailableError("the server ended the stream") : why;
     }
-    wait = BackOff(attempts_);
+    wait = BackOff(++attempts_);
     if (mutex_.AwaitWithTimeout(absl::Condition(&interrupted_), wait)) return why;
   }
   return Connect();
@@ -100,8 +102,10 @@ absl::Status ImportStream::Reconnect() {
 bool ImportStream::PutOff(MappedRow& row, const api::ImportContactsResponse& reply) {
   const bool is_passing = reply.code() == grpc::StatusCode::ABORTED ||
                           reply.code() == grpc::StatusCode::UNAVAILABLE ||
-                          reply.code() == grpc::StatusCode::RESOURCE_EXHAUSTED;
-  if (!is_passing || interrupted_ || ++row.tries >= options_.attempts_max) return false;
+                          reply.code() == grpc::StatusCode::RESOURCE_EXHAUSTED ||
+                          // Another row of the building registered its customer a moment before.
+                          reply.reason() == "CUSTOMER_EXISTS";
+  if (!is_passing || interrupted_ || ++row.tries >= options_.tries_max) return false;
   put_off_.push_back(std::move(row));
   return true;
 }
@@ -191,7 +195,7 @@ void ImportStream::ReadReplies() {
     {
       absl::MutexLock lock(&mutex_);
       row = window_.Acknowledge(reply);
-      last_progress_ = absl::Now();
+      last_progress_ = last_reply_ = absl::Now();
       attempts_ = 0;
       if (!row.ok()) {
         broken_ = row.status();

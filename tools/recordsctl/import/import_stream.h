@@ -43,13 +43,13 @@ struct ImportStreamOptions {
   absl::Duration stall_max =
       absl::Seconds(30);  // without an acknowledgement while rows are under way
   absl::Duration drain_max = absl::Seconds(10);  // for what is under way after Interrupt()
-  int attempts_max = 5;  // connections in a row that bring nothing; tries of a row put off
+  int tries_max = 5;                             // of one row that the server puts off
 };
 
 // Sends rows to ImportContacts and takes their acknowledgements. A connection that is lost is made
-// again, and what was not acknowledged is sent again: a row that was durable is then acknowledged
-// as seen before. A row that the server puts off (busy, or a conflict with another row) is sent
-// again once the window is empty.
+// again, for `stall_max` after the last acknowledgement, and what was not acknowledged is sent
+// again: a row that was durable is then acknowledged as seen before. A row that the server puts off
+// (busy, or a conflict with another row) is sent again once the window is empty.
 //
 // Send() and Finish() are for one thread; Interrupt() is thread-safe. `on_reply` runs on a thread
 // of its own, in the order of the rows. `client` must outlive it.
@@ -105,7 +105,9 @@ class ImportStream {
   bool closing_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Time last_progress_ ABSL_GUARDED_BY(mutex_);
   absl::Time drain_until_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
-  int attempts_ ABSL_GUARDED_BY(mutex_) = 0;
+  // When the last acknowledgement came, on any connection; before the first: never.
+  absl::Time last_reply_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  int attempts_ ABSL_GUARDED_BY(mutex_) = 0;  // connections in a row that brought nothing
 };
 
 }  // namespace records::tools

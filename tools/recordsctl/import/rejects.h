@@ -21,7 +21,8 @@ class RejectsFile {
 
   void Add(const RowReject& reject);
 
-  // Closes the file. kUnavailable: it could not be written.
+  // Closes the file; without a reject, removes the one of an earlier run. kUnavailable: it could
+  // not be written.
   absl::Status Close();
 
   uint64_t count() const;
