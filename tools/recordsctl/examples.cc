@@ -100,6 +100,9 @@ constexpr std::pair<absl::string_view, absl::string_view> kExamples[] = {
 )"},
     {"log checkpoint", R"(  recordsctl --purpose audit log checkpoint > checkpoint.note
 )"},
+    {"log verify", R"(  recordsctl log verify
+  recordsctl log verify --data /srv/records-backup --checkpoint checkpoint.note
+)"},
     {"key status", R"(  recordsctl --purpose system-operation key status
 )"},
     {"key rotate", R"(  recordsctl --purpose system-operation key rotate

@@ -2,6 +2,7 @@
 #include "tools/recordsctl/commands.h"
 #include "tools/recordsctl/flag_values.h"
 #include "tools/recordsctl/interrupt.h"
+#include "tools/recordsctl/log_verify.h"
 #include "tools/recordsctl/request_command.h"
 #include "tools/recordsctl/table.h"
 
@@ -90,6 +91,7 @@ void AddLogCommands(CLI::App& app, Session& session) {
   auto* noun = app.add_subcommand("log", "The log of events");
   AddTail(noun, session);
   AddCheckpoint(noun, session);
+  AddLogVerify(noun, session);
 }
 
 }  // namespace records::tools

@@ -1,0 +1,98 @@
+#include "tools/recordsctl/log_verify.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "services/defaults/defaults.h"
+#include "tools/recordsctl/text.h"
+#include "tools/recordsctl/verify/verify.h"
+
+namespace records::tools {
+namespace {
+
+struct VerifyFlags {
+  std::string data;
+  std::string checkpoint;
+  std::string verifier_key;
+};
+
+// One line on a terminal, drawn over and over; nothing elsewhere.
+class ProgressLine {
+ public:
+  explicit ProgressLine(std::ostream& err) : err_(err), is_drawn_(isatty(STDERR_FILENO) == 1) {}
+  ~ProgressLine() {
+    if (is_drawn_) err_ << "\r\x1b[K" << std::flush;
+  }
+
+  void Draw(absl::string_view doing, uint64_t done, uint64_t total) {
+    const auto now = std::chrono::steady_clock::now();
+    if (!is_drawn_ || (done != 0 && now - drawn_at_ < std::chrono::milliseconds(200))) return;
+    drawn_at_ = now;
+    err_ << "\r\x1b[Kverifying " << doing;
+    if (total > 0) err_ << ", " << done << " of " << total << " events";
+    err_ << std::flush;
+  }
+
+ private:
+  std::ostream& err_;
+  const bool is_drawn_;
+  std::chrono::steady_clock::time_point drawn_at_;
+};
+
+// The library's own examples of folders have no trailing slash.
+std::string WithoutTrailingSlashes(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  return path;
+}
+
+int CouldNotRun(Session& session, const absl::Status& status) {
+  const std::string message(status.message());
+  if (session.options.json) session.out << verify::RenderCouldNotRunAsJson(message);
+  session.err << "recordsctl: could not verify the log: " << Printable(message) << "\n";
+  return kVerifyNotRun;
+}
+
+int RunVerify(Session& session, const VerifyFlags& flags) {
+  verify::VerifyOptions options{.data_dir = WithoutTrailingSlashes(flags.data)};
+  if (!flags.checkpoint.empty()) options.checkpoint_file = flags.checkpoint;
+  if (!flags.verifier_key.empty()) options.verifier_key = flags.verifier_key;
+  absl::StatusOr<verify::Report> report = absl::UnknownError("");
+  {
+    ProgressLine line(session.err);
+    options.progress = [&line](absl::string_view doing, uint64_t done, uint64_t total) {
+      line.Draw(doing, done, total);
+    };
+    report = verify::Verify(options);
+  }
+  if (!report.ok()) return CouldNotRun(session, report.status());
+  session.out << (session.options.json ? verify::RenderJson(*report)
+                                       : Printable(verify::RenderText(*report), true));
+  return report->is_clean() ? kVerifyClean : kVerifyDamaged;
+}
+
+}  // namespace
+
+void AddLogVerify(CLI::App* noun, Session& session) {
+  auto* command = noun->add_subcommand(
+      "verify",
+      "Verify a data folder on this machine, without a server: every event, table, root, anchor\n"
+      "and signed checkpoint. Ends with 0 clean, 1 damage named, 2 could not run.");
+  auto flags = std::make_shared<VerifyFlags>();
+  flags->data = services::DefaultDataFolder().string();
+  command->add_option("--data", flags->data, "the server's data folder, or a backup of it");
+  command->add_option(
+      "--checkpoint", flags->checkpoint,
+      "a signed checkpoint that was kept elsewhere: shows a rollback of the folder");
+  command->add_option("--vkey", flags->verifier_key,
+                      "the key that signs checkpoints, as `log checkpoint` prints it; the one in\n"
+                      "the folder by default");
+  command->callback([&session, flags] {
+    session.run = [&session, flags] { return RunVerify(session, *flags); };
+  });
+}
+
+}  // namespace records::tools
