@@ -1,17 +1,62 @@
 #include "eventstore/random.h"
 
+#include <openssl/crypto.h>
 #include <openssl/rand.h>
+#include <pthread.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cstddef>
 #include <limits>
 
 namespace records::eventstore {
 namespace {
 
+// Nonces and ids are drawn from a stock of this thread: a call of RAND_bytes costs more than
+// sealing a short message (1.2 us for 12 bytes, 1.9 us for 512). Keys are larger and never lie in
+// it.
+constexpr size_t kSmallRequest = 16;
+
+// How often this process is the child of a fork: parent and child must not share a stock.
+std::atomic<uint64_t> forks{0};
+
+class Stock {
+ public:
+  // REQUIRES: at most kSmallRequest bytes.
+  absl::Status Take(absl::Span<uint8_t> bytes) {
+    const uint64_t now = forks.load(std::memory_order_relaxed);
+    if (left_ < bytes.size() || filled_in_ != now) {
+      left_ = 0;
+      if (RAND_bytes(stock_.data(), static_cast<int>(stock_.size())) != 1) {
+        return absl::UnavailableError("the system has no random bytes to give");
+      }
+      left_ = stock_.size();
+      filled_in_ = now;
+    }
+    left_ -= bytes.size();
+    std::copy_n(stock_.begin() + static_cast<std::ptrdiff_t>(left_), bytes.size(), bytes.begin());
+    OPENSSL_cleanse(stock_.data() + left_, bytes.size());  // given once
+    return absl::OkStatus();
+  }
+
+ private:
+  std::array<uint8_t, 512> stock_;
+  size_t left_ = 0;
+  uint64_t filled_in_ = 0;
+};
+
 class OpenSslRandom final : public Random {
  public:
+  OpenSslRandom() {
+    pthread_atfork(nullptr, nullptr, [] { forks.fetch_add(1, std::memory_order_relaxed); });
+  }
+
   absl::Status Fill(absl::Span<uint8_t> bytes) override {
+    if (bytes.size() <= kSmallRequest) {
+      thread_local Stock stock;
+      return stock.Take(bytes);
+    }
     // RAND_bytes counts in int.
     constexpr size_t kLargestCall = std::numeric_limits<int>::max();
     while (!bytes.empty()) {

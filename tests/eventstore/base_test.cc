@@ -1,3 +1,6 @@
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <array>
 #include <cstdint>
 #include <random>
@@ -36,6 +39,37 @@ absl::StatusOr<int> Quarter(int number) {
 absl::Status CheckQuarter(int number) {
   RETURN_IF_ERROR(Quarter(number).status());
   return absl::OkStatus();
+}
+
+TEST(SystemRandomTest, SmallDrawsNeverRepeat) {
+  std::set<std::string> seen;
+  for (int i = 0; i < 5000; ++i) {
+    std::string bytes(static_cast<size_t>(8 + i % 9), '\0');
+    ASSERT_TRUE(SystemRandom()
+                    .Fill(absl::MakeSpan(reinterpret_cast<uint8_t*>(bytes.data()), bytes.size()))
+                    .ok());
+    EXPECT_TRUE(seen.insert(bytes.substr(0, 8)).second);
+  }
+}
+
+// Two processes with the same nonces would undo the sealing of both.
+TEST(SystemRandomTest, AChildProcessDrawsOtherBytesThanItsParent) {
+  std::array<uint8_t, 12> bytes{};
+  ASSERT_TRUE(SystemRandom().Fill(absl::MakeSpan(bytes)).ok());
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  ASSERT_TRUE(SystemRandom().Fill(absl::MakeSpan(bytes)).ok());
+  if (child == 0) _exit(write(ends[1], bytes.data(), bytes.size()) == 12 ? 0 : 1);
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  std::array<uint8_t, 12> of_child{};
+  ASSERT_EQ(read(ends[0], of_child.data(), of_child.size()), 12);
+  close(ends[0]);
+  close(ends[1]);
+  EXPECT_NE(bytes, of_child);
 }
 
 TEST(StatusMacrosTest, ValuesPassAndErrorsReturn) {
