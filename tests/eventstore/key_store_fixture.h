@@ -1,6 +1,8 @@
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +20,38 @@
 
 namespace records::eventstore::testing_support {
 
+// A storage that calls a hook, once, when a table is next read: for what happens between two steps
+// of a caller.
+class HookedStorage final : public Storage {
+ public:
+  explicit HookedStorage(Storage& storage) : storage_(storage) {}
+
+  absl::Status Write(const StorageBatch& batch, Durability durability) override {
+    return storage_.Write(batch, durability);
+  }
+  absl::StatusOr<std::optional<std::string>> Get(Table table,
+                                                 absl::string_view key) const override {
+    auto value = storage_.Get(table, key);
+    if (table == table_ && hook_ != nullptr) std::exchange(hook_, nullptr)();
+    return value;
+  }
+  std::unique_ptr<Cursor> NewCursor(Table table) const override {
+    return storage_.NewCursor(table);
+  }
+  absl::Status Compact(Table table) override { return storage_.Compact(table); }
+
+  // Called after the value was read, before it is returned. Set by a test of one thread only.
+  void OnNextGet(Table table, std::function<void()> hook) {
+    table_ = table;
+    hook_ = std::move(hook);
+  }
+
+ private:
+  Storage& storage_;
+  Table table_;
+  mutable std::function<void()> hook_;
+};
+
 // A key store over memory that can be closed, broken and opened again.
 class KeyStoreFixture : public ::testing::Test {
  protected:
@@ -29,7 +63,7 @@ class KeyStoreFixture : public ::testing::Test {
   absl::Status TryOpen(size_t cached_keys = kCachedKeysMax) {
     store_.reset();
     KeyStorePorts ports;
-    ports.storage = &storage_;
+    ports.storage = &hooked_;
     ports.anchors = &anchors_;
     ports.anchor_path = kAnchor;
     ports.master_keys = &master_keys_;
@@ -70,6 +104,7 @@ class KeyStoreFixture : public ::testing::Test {
   SeededRandom random_;
   ManualClock clock_;
   MemoryStorage storage_{kKeyStoreTables};
+  HookedStorage hooked_{storage_};
   MemoryAnchorFiles anchors_;
   MemoryMasterKeys master_keys_;
   // -1: never. 0: the next one.

@@ -153,6 +153,31 @@ TEST_F(KeyStoreTest, AFenceRefusesWhatTheSubjectCouldBeReachedBy) {
   }
 }
 
+TEST_F(KeyStoreTest, AFenceBetweenLookingAndMakingIsSeen) {
+  const KeyPurpose kept = NewPurpose();
+  const KeyPurpose fenced = NewPurpose();
+  hooked_.OnNextGet(kKeysTable, [&] { EXPECT_TRUE(store_->Fence(fenced.subject).ok()); });
+  EXPECT_EQ(Reason(store_->GetOrCreateKey(fenced).status()), "SUBJECT_FENCED");
+  EXPECT_EQ(store_->GetStatus().keys, 0u);
+  // All or nothing: the other key of the call is not made either.
+  const KeyPurpose later = NewPurpose();
+  hooked_.OnNextGet(kKeysTable, [&] {
+    hooked_.OnNextGet(kKeysTable, [&] { EXPECT_TRUE(store_->Fence(later.subject).ok()); });
+  });
+  EXPECT_EQ(Reason(store_->GetOrCreateKeys({kept, later}).status()), "SUBJECT_FENCED");
+  EXPECT_EQ(store_->GetStatus().keys, 0u);
+  EXPECT_FALSE(store_->FindKey(kept)->has_value());
+}
+
+TEST_F(KeyStoreTest, AKeyThatEndsWhileItIsReadIsNotCached) {
+  const KeyPurpose purpose = NewPurpose();
+  ASSERT_TRUE(store_->GetOrCreateKey(purpose).ok());
+  Open();
+  hooked_.OnNextGet(kKeysTable, [&] { EXPECT_TRUE(store_->EndKey(purpose).ok()); });
+  ASSERT_TRUE(store_->FindKey(purpose).ok());
+  EXPECT_FALSE(store_->FindKey(purpose)->has_value());
+}
+
 TEST_F(KeyStoreTest, ReferencesToOneKeyCannotBeToldFromOthers) {
   const KeyPurpose purpose = NewPurpose();
   const std::string first = *store_->MakeReference(purpose);
