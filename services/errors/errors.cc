@@ -123,11 +123,30 @@ bool IsOpaque(absl::StatusCode code) {
          code == absl::StatusCode::kDataLoss;
 }
 
+// Splits "REASON: text", the form of a refusal that could carry no details.
+std::string ReasonPrefix(absl::string_view message) {
+  const size_t colon = message.find(": ");
+  if (colon == absl::string_view::npos || !IsReason(message.substr(0, colon))) return "";
+  return std::string(message.substr(0, colon));
+}
+
+// Layers below have no details: they say "REASON: text". An overload without a delay gets one.
+absl::Status Detailed(const absl::Status& status) {
+  const std::string reason = ReasonPrefix(status.message());
+  const bool overload = absl::IsResourceExhausted(status) && !GetDetail<RetryInfo>(status);
+  if (!ReasonOf(status).empty() || (reason.empty() && !overload)) return status;
+  const absl::string_view text =
+      reason.empty() ? status.message() : status.message().substr(reason.size() + 2);
+  Refusal refusal(status.code(), reason, text);
+  if (overload) refusal.RetryAfter(absl::Seconds(1));
+  return refusal;
+}
+
 // What the caller may see of `status`.
 absl::Status Visible(const absl::Status& status) {
   if (IsOpaque(status.code())) return Opaque(status);
   if (status.code() == absl::StatusCode::kPermissionDenied) return PermissionDenied();
-  return status;
+  return Detailed(status);
 }
 
 template <typename Detail>
@@ -156,13 +175,6 @@ google::rpc::Status Wire(const absl::Status& status, const std::string& message)
     if (fields->field_violations_size() > 0) Pack(*fields, wire);
   }
   return wire;
-}
-
-// Splits "REASON: text", the form of a refusal that could carry no details.
-std::string ReasonPrefix(absl::string_view message) {
-  const size_t colon = message.find(": ");
-  if (colon == absl::string_view::npos || !IsReason(message.substr(0, colon))) return "";
-  return std::string(message.substr(0, colon));
 }
 
 }  // namespace

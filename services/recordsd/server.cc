@@ -115,8 +115,11 @@ struct Server::Parts {
   projections::GrantsProjection grants_projection;
   std::unique_ptr<projections::TimelineKeys> timeline_keys;
   std::unique_ptr<projections::TimelineProjection> timeline_projection;
-  View grants;
-  View timeline;
+  std::unique_ptr<projections::View> grants_owner;
+  std::unique_ptr<projections::View> timeline_owner;
+  // What answers while this server runs. Null: not served.
+  std::shared_ptr<projections::ViewCopy> grants;
+  std::shared_ptr<projections::ViewCopy> timeline;
   std::unique_ptr<projections::GrantsView> grants_view;
   std::unique_ptr<projections::TimelineReader> timeline_reader;
 
@@ -210,16 +213,16 @@ absl::Status Server::Parts::OpenStore() {
 }
 
 absl::Status Server::Parts::OpenViews() {
-  ASSIGN_OR_RETURN(grants, OpenView(options.data_folder, *log, grants_projection));
-  grants_view = std::make_unique<projections::GrantsView>(*grants.storage);
-  grants.runner->Start();
+  ASSIGN_OR_RETURN(grants_owner, OpenView(options.data_folder, *log, grants_projection));
+  grants = grants_owner->live();
+  grants_view = std::make_unique<projections::GrantsView>(*grants->storage);
   if (!Serves(options.serve, "timeline")) return absl::OkStatus();
   timeline_keys = std::make_unique<projections::TimelineKeys>(*sealer, *keys);
   timeline_projection = std::make_unique<projections::TimelineProjection>(*timeline_keys);
-  ASSIGN_OR_RETURN(timeline, OpenView(options.data_folder, *log, *timeline_projection));
+  ASSIGN_OR_RETURN(timeline_owner, OpenView(options.data_folder, *log, *timeline_projection));
+  timeline = timeline_owner->live();
   timeline_reader =
-      std::make_unique<projections::TimelineReader>(*timeline.storage, *sealer, *timeline_keys);
-  timeline.runner->Start();
+      std::make_unique<projections::TimelineReader>(*timeline->storage, *sealer, *timeline_keys);
   return absl::OkStatus();
 }
 
@@ -233,11 +236,11 @@ void Server::Parts::MakeServices() {
   commands = std::make_unique<CommandRunner>(*runtime);
   customers = std::make_unique<CustomerServiceImpl>(MakeBackend());
   contacts = std::make_unique<ContactServiceImpl>(MakeBackend());
-  access = std::make_unique<AccessServiceImpl>(MakeBackend(), policy, *grants.runner);
+  access = std::make_unique<AccessServiceImpl>(MakeBackend(), policy, *grants->runner);
   ledger = std::make_unique<LedgerServiceImpl>(MakeBackend(), options.data_folder + "/backups");
   if (timeline_reader != nullptr) {
     timelines =
-        std::make_unique<TimelineServiceImpl>(MakeBackend(), *timeline.runner, *timeline_reader);
+        std::make_unique<TimelineServiceImpl>(MakeBackend(), *timeline->runner, *timeline_reader);
   }
 }
 
@@ -262,9 +265,9 @@ absl::Status Server::Parts::StartMetrics() {
   gauges.push_back({"records_keys", "Live keys", {}, [this] {
                       return static_cast<double>(keys->GetStatus().keys);
                     }});
-  for (const auto* view : {&grants, &timeline}) {
-    if (view->runner == nullptr) continue;
-    const std::string name = view == &grants ? "grants" : "timeline";
+  for (const auto& view : {grants, timeline}) {
+    if (view == nullptr) continue;
+    const std::string name = view == grants ? "grants" : "timeline";
     projections::Runner* runner = view->runner.get();
     gauges.push_back({"records_view_lag_events",
                       "Durable events that the view has not folded",
@@ -281,12 +284,12 @@ absl::Status Server::Parts::StartMetrics() {
 
 absl::Status Server::Parts::Bootstrap() {
   if (development_issuer != nullptr) {
-    RETURN_IF_ERROR(GrantFirstAdministrator(*runtime, *grants_view, *grants.runner,
+    RETURN_IF_ERROR(GrantFirstAdministrator(*runtime, *grants_view, *grants->runner,
                                             kDevelopmentIssuerName, kDevelopmentAdministrator));
   }
   if (options.first_administrator.empty()) return absl::OkStatus();
   ASSIGN_OR_RETURN(auto pair, SplitPair("--first-administrator", options.first_administrator));
-  return GrantFirstAdministrator(*runtime, *grants_view, *grants.runner, pair.first, pair.second);
+  return GrantFirstAdministrator(*runtime, *grants_view, *grants->runner, pair.first, pair.second);
 }
 
 absl::Status Server::Parts::Listen() {

@@ -5,23 +5,19 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "eventstore/status_macros.h"
 #include "services/recordsd/logging.h"
 
 namespace records::services {
 namespace {
 
-absl::StatusOr<View> TryOpen(const std::filesystem::path& folder, const eventstore::EventLog& log,
-                             const projections::Projection& projection) {
-  eventstore::RocksStorageOptions options{.path = folder.string(),
-                                          .mode = eventstore::RocksMode::kCreate};
-  for (const std::string& table : projections::StorageTables(projection)) {
-    options.tables.push_back({.name = table});
-  }
-  View view;
-  ASSIGN_OR_RETURN(view.storage, eventstore::RocksStorage::Open(std::move(options)));
-  ASSIGN_OR_RETURN(view.runner, projections::Runner::Create(log, projection, *view.storage, {}));
-  return view;
+constexpr size_t kBlockCacheBytes = size_t{64} << 20;
+
+absl::StatusOr<std::unique_ptr<projections::View>> TryOpen(
+    const std::filesystem::path& folder, const eventstore::EventLog& log,
+    const projections::Projection& projection) {
+  return projections::View::Open(
+      log, projection,
+      {.folder = folder.string(), .open_storage = projections::RocksViewStorage(kBlockCacheBytes)});
 }
 
 bool IsMendedByFoldingAnew(const absl::Status& status) {
@@ -31,8 +27,9 @@ bool IsMendedByFoldingAnew(const absl::Status& status) {
 
 }  // namespace
 
-absl::StatusOr<View> OpenView(const std::string& data_folder, const eventstore::EventLog& log,
-                              const projections::Projection& projection) {
+absl::StatusOr<std::unique_ptr<projections::View>> OpenView(
+    const std::string& data_folder, const eventstore::EventLog& log,
+    const projections::Projection& projection) {
   const auto views = std::filesystem::path(data_folder) / "views";
   const auto folder = views / projection.name();
   std::error_code error;

@@ -236,4 +236,14 @@ TEST(ErrorsTest, DetailsThatDoNotParseAreLeftOut) {
 }
 
 }  // namespace
+TEST(ErrorsTest, TheReasonOfALayerWithoutDetailsIsInTheErrorInfo) {
+  const grpc::Status wire =
+      ToGrpcStatus(absl::ResourceExhaustedError("LOG_BUSY: too many appends wait."));
+  const ErrorDetails details = DetailsOf(FromGrpcStatus(wire));
+  EXPECT_EQ(details.reason, "LOG_BUSY");
+  EXPECT_EQ(wire.error_message(), "too many appends wait.");
+  // An overload always says when to come again.
+  EXPECT_EQ(details.retry_after, absl::Seconds(1));
+}
+
 }  // namespace records::services
