@@ -191,7 +191,7 @@ TEST(CustomerDecisionsTest, SafetyAndConfidentialAddressStandWithTheNeeds) {
   safety.mutable_safety()->set_safe_to_write(true);
   const auto set = DecideSafety(Customer(), safety, kNow);
   ASSERT_TRUE(set.ok());
-  EXPECT_EQ(set->facts[0].stream.sub_stream, kNeedsSubStream);
+  EXPECT_EQ(set->facts[0].stream.sub_stream, kSealedSubStream);
   EXPECT_TRUE(Only<ev::ContactSafetySet>(*set).safety().safe_to_write());
 
   api::v1::SetConfidentialAddressRequest address;

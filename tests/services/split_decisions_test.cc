@@ -75,7 +75,7 @@ TEST(SplitDecisionsTest, TheReportGoesToARootOfItsOwnAndTheRestStaysWithTheCusto
   const Step report =
       DecideAsbReport(request.asb_report(), Report(), &customer, false, nullptr, kNow);
   ASSERT_THAT(TypesOf(report), ElementsAre("AsbReported"));
-  EXPECT_EQ(report.facts[0].stream.collection, kAsbCases);
+  EXPECT_EQ(report.facts[0].stream.collection, kCases);
   EXPECT_EQ(report.facts[0].stream.root, Report().ids.root);
   EXPECT_EQ(report.facts[0].subject, Report().ids.subject);
   const auto& reported = dynamic_cast<const ev::AsbReported&>(*report.facts[0].message);
@@ -110,7 +110,16 @@ TEST(SplitDecisionsTest, AnAnonymousReportNamesNobodyAndLeavesNothingWithTheRepo
 
   const auto own = Own(request);
   ASSERT_TRUE(own.ok());
-  EXPECT_THAT(TypesOf(*own), ElementsAre("ContactRecorded", "ServiceRequestRaised"));
+  // The restricted event that every split leaves holds nothing here.
+  ASSERT_THAT(TypesOf(*own),
+              ElementsAre("ContactRecorded", "ServiceRequestRaised", "AsbReportLinked"));
+  EXPECT_EQ(own->facts[2].message->ByteSizeLong(), 0u);
+  auto without_report = GoodSplit();
+  without_report.clear_asb_report();
+  without_report.clear_advice();
+  const auto other = Own(without_report);
+  ASSERT_TRUE(other.ok());
+  EXPECT_EQ(AllText(*own), AllText(*other)) << "as a message that reported nothing";
 }
 
 // CR-3.1.4b, CR-3.3.7
