@@ -5,10 +5,12 @@
 #include "absl/strings/match.h"
 #include "eventstore/status_macros.h"
 #include "projections/timeline/timeline_rows.h"
+#include "records/events/v1/asb.pb.h"
 #include "records/log/v1/options.pb.h"
 
 namespace records::projections {
 
+using events::v1::AsbReportLinked;
 using events::v1::ContactCorrected;
 using events::v1::ContactRecorded;
 using events::v1::CustomerDetailsCorrected;
@@ -96,6 +98,10 @@ absl::StatusOr<std::optional<EntryWithCategories>> EntryOpener::OpenRow(absl::st
   result.categories = std::move(opened.categories);
   if (!row.correction.empty()) RETURN_IF_ERROR(ApplyCorrection(row.correction, result));
   if (result.categories.empty() || entry.message == nullptr) return std::nullopt;
+  // Every split message leaves a link; an empty one leads nowhere and is there only to hide those
+  // that do.
+  const auto* link = As<AsbReportLinked>(entry.message.get());
+  if (link != nullptr && link->report().empty()) return std::nullopt;
   RETURN_IF_ERROR(ApplyDetails(result));
   return result;
 }
