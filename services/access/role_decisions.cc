@@ -43,7 +43,6 @@ absl::Status CheckRoleChange(const RoleChange& change, absl::string_view caller_
 Step DecideRoleChange(const RoleChange& change, const eventstore::DirectoryEntry& staff,
                       const std::string& organisation, absl::Time now) {
   Step step;
-  step.digest_subject = staff.subject;
   step.facts.push_back(Fact{.stream = {organisation, std::string(kStaff), staff.root, ""},
                             .subject = staff.subject,
                             .message = change.grant ? RoleEvent<ev::RoleGranted>(change.role)

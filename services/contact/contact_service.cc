@@ -28,6 +28,8 @@ grpc::ServerUnaryReactor* ContactServiceImpl::RecordContact(
       backend_, context, request, response,
       {.method = std::string(kService) + "RecordContact",
        .asked_for = request->customer(),
+       // Under a customer the keys are as a rule there; an applicant or an unknown person is new.
+       .planning = request->customer().empty() ? Planning::kMayWait : Planning::kInline,
        .plan = [this, request](
                    const Authorised& caller,
                    const RequestKey& key) { return plans_.Record(caller, key, *request); },

@@ -34,6 +34,7 @@ grpc::ServerUnaryReactor* HandleOneStep(
       backend, context, request, response,
       {.method = std::string(kService) + method,
        .asked_for = request->customer(),
+       .planning = Planning::kMayWait,
        .plan = [decide = std::move(decide)](const Authorised&,
                                             const RequestKey& key) -> absl::StatusOr<Plan> {
          Plan plan;
@@ -143,6 +144,7 @@ grpc::ServerUnaryReactor* CustomerServiceImpl::RecordThirdPartyAuthority(
       backend_, context, request, response,
       {.method = std::string(kService) + "RecordThirdPartyAuthority",
        .asked_for = request->customer(),
+       .planning = Planning::kMayWait,
        .plan = [this, request](const Authorised&, const RequestKey& key) -> absl::StatusOr<Plan> {
          ASSIGN_OR_RETURN(CustomerTarget customer, Target(request->customer()));
          const DerivedIds derived = backend_.commands.Derive(key, "third-party");

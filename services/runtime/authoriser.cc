@@ -10,6 +10,16 @@
 namespace records::services {
 namespace {
 
+constexpr size_t kAskedForBytesMax = 64;
+
+// Cut between characters: half a one is no text and would spoil the trace.
+absl::string_view CutAskedFor(absl::string_view text) {
+  if (text.size() <= kAskedForBytesMax) return text;
+  size_t end = kAskedForBytesMax;
+  while (end > 0 && (static_cast<uint8_t>(text[end]) & 0xc0) == 0x80) --end;
+  return text.substr(0, end);
+}
+
 records::events::v1::ReadTrace RefusalTrace(const Authorised& refused,
                                             absl::string_view asked_for) {
   records::events::v1::ReadTrace trace;
@@ -17,7 +27,7 @@ records::events::v1::ReadTrace RefusalTrace(const Authorised& refused,
   trace.set_purpose(refused.caller.purpose);
   trace.set_method(refused.method);
   trace.set_refused(true);
-  trace.set_asked_for(std::string(asked_for.substr(0, 64)));
+  trace.set_asked_for(std::string(CutAskedFor(asked_for)));
   return trace;
 }
 

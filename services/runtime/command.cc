@@ -101,16 +101,28 @@ absl::StatusOr<std::optional<Outcome>> CommandRunner::FindEarlier(const Run_& ru
   return std::optional<Outcome>(std::move(outcome));
 }
 
+// Keyed by a subject, so that it ends with them; by the store where the event holds no personal
+// data.
+absl::StatusOr<eventstore::RequestDigest> CommandRunner::DigestOf(
+    const eventstore::SubjectId& subject, absl::string_view canonical) const {
+  constexpr absl::string_view kLabel = "request-digest";
+  if (subject.is_nil()) return runtime_.keys.KeyedHash(kLabel, canonical);
+  return runtime_.keys.SubjectHash(subject, kLabel, canonical);
+}
+
 // The digest's key belongs to one of the subjects whose parts the event holds; which one, the event
 // does not say.
 absl::StatusOr<bool> CommandRunner::SameRequest(const records::log::v1::Event& first,
                                                 absl::string_view canonical) const {
+  if (first.sealed().empty()) {
+    ASSIGN_OR_RETURN(auto digest, DigestOf({}, canonical));
+    return AsView(digest) == first.append().digest();
+  }
   absl::flat_hash_set<eventstore::SubjectId> tried;
   for (const auto& part : first.sealed()) {
     ASSIGN_OR_RETURN(auto purpose, runtime_.keys.OpenReference(part.key_reference()));
     if (purpose.category == 0 || !tried.insert(purpose.subject).second) continue;
-    ASSIGN_OR_RETURN(auto digest,
-                     runtime_.keys.SubjectHash(purpose.subject, "request-digest", canonical));
+    ASSIGN_OR_RETURN(auto digest, DigestOf(purpose.subject, canonical));
     if (AsView(digest) == first.append().digest()) return true;
   }
   return false;
@@ -132,9 +144,7 @@ absl::StatusOr<eventstore::Append> CommandRunner::SealStep(const Run_& run, size
   append.request_key =
       main ? run.key
            : runtime_.keys.KeyedHash("request-step", absl::StrCat(AsView(run.key), index));
-  ASSIGN_OR_RETURN(
-      append.request_digest,
-      runtime_.keys.SubjectHash(step.digest_subject, "request-digest", run.command.canonical));
+  ASSIGN_OR_RETURN(append.request_digest, DigestOf(step.digest_subject, run.command.canonical));
   append.expectations = step.expectations;
   append.deadline = run.command.deadline;
   for (const Fact& fact : step.facts) {
@@ -190,6 +200,8 @@ void CommandRunner::OnAppended(std::shared_ptr<Run_> run, size_t index,
     }
     return;
   }
+  // Another call with this request id, and other content, came between the look-up and this.
+  if (absl::IsAlreadyExists(result.status())) return run->Finish(RequestIdReused());
   if (!result.ok()) return run->Finish(result.status());
   if (index + 1 < run->plan.steps.size()) {
     if (!runtime_.executor.Run([this, run, index] { AppendStep(run, index + 1); })) {

@@ -31,7 +31,9 @@ struct Fact {
 struct Step {
   std::vector<Fact> facts;
   std::vector<eventstore::Expectation> expectations;
-  eventstore::SubjectId digest_subject;  // the key of the request's digest ends with this subject
+  // The key of the request's digest ends with this subject, of whom the first fact holds a part;
+  // nil when the facts hold no personal data.
+  eventstore::SubjectId digest_subject;
 };
 
 // What a command comes to. The steps are appended in order and the reply comes after the last,
@@ -95,6 +97,8 @@ class CommandRunner {
   struct Run_;
   absl::StatusOr<eventstore::RequestKey> KeyOf(const Command& command) const;
   absl::StatusOr<std::optional<Outcome>> FindEarlier(const Run_& run) const;
+  absl::StatusOr<eventstore::RequestDigest> DigestOf(const eventstore::SubjectId& subject,
+                                                     absl::string_view canonical) const;
   absl::StatusOr<bool> SameRequest(const records::log::v1::Event& first,
                                    absl::string_view canonical) const;
   absl::StatusOr<eventstore::Append> SealStep(const Run_& run, size_t index,

@@ -81,13 +81,19 @@ class PushReactor final : public grpc::ServerWriteReactor<Response> {
   // Called whenever all that was queued is written. Set before the first push; must not block.
   void OnDrained(std::function<void()> drained) {
     absl::MutexLock lock(&mutex_);
-    on_drained_ = std::move(drained);
+    if (!done_) on_drained_ = std::move(drained);
   }
 
-  // Called once gRPC is done with the call. Set before the first push.
+  // Called once gRPC is done with the call; at once when it already is. Set before the first push.
   void OnOver(absl::AnyInvocable<void()> over) {
-    absl::MutexLock lock(&mutex_);
-    on_over_ = std::move(over);
+    {
+      absl::MutexLock lock(&mutex_);
+      if (!done_) {
+        on_over_ = std::move(over);
+        return;
+      }
+    }
+    over();
   }
 
   void OnWriteDone(bool ok) override {
@@ -121,6 +127,7 @@ class PushReactor final : public grpc::ServerWriteReactor<Response> {
     {
       absl::MutexLock lock(&mutex_);
       if (!end_.has_value()) end_ = grpc::Status::CANCELLED;
+      done_ = true;
       self = std::move(self_);
       over = std::move(on_over_);
       on_drained_ = nullptr;
@@ -155,6 +162,7 @@ class PushReactor final : public grpc::ServerWriteReactor<Response> {
   std::deque<Response> queue_ ABSL_GUARDED_BY(mutex_);
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+  bool done_ ABSL_GUARDED_BY(mutex_) = false;
   std::optional<grpc::Status> end_ ABSL_GUARDED_BY(mutex_);
   std::function<void()> on_drained_ ABSL_GUARDED_BY(mutex_);
   absl::AnyInvocable<void()> on_over_ ABSL_GUARDED_BY(mutex_);

@@ -93,11 +93,21 @@ void TimelineFollow::ScheduleCheck() {
                 auto check = [follow] {
                   absl::Status still = follow->backend_.authoriser.StillAuthorised(follow->caller_);
                   if (!still.ok()) return follow->reactor_->End(still);
-                  follow->SendMarker(false);
+                  follow->Beat();
                   follow->ScheduleCheck();
                 };
                 if (!follow->backend_.runtime.executor.Run(check)) follow->ScheduleCheck();
               });
+}
+
+// The heartbeat goes through the pump: so it never takes the room that a batch was counted for, nor
+// says a place that an entry before it has left.
+void TimelineFollow::Beat() {
+  {
+    absl::MutexLock lock(&mutex_);
+    beat_due_ = true;
+  }
+  Kick();
 }
 
 void TimelineFollow::Kick() {
@@ -145,13 +155,15 @@ absl::Status TimelineFollow::SendBatch(bool& more) {
                    reader_.GetArrivals(entry_.root, after, std::min(room, kBatchMax), may_open));
   if (arrivals.entries.empty()) {
     bool first = false;
+    bool beat = false;
     {
       absl::MutexLock lock(&mutex_);
       after_sequence_ = std::max(after, arrivals.last_sequence);
       if (!arrivals.more) first = !std::exchange(caught_up_, true);
       if (arrivals.more) kicked_ = true;
+      beat = std::exchange(beat_due_, false);
     }
-    if (first) SendMarker(true);
+    if (first || beat) SendMarker(first);
     return absl::OkStatus();
   }
   more = true;

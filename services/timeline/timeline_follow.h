@@ -42,6 +42,7 @@ class TimelineFollow : public std::enable_shared_from_this<TimelineFollow> {
                                                   absl::string_view token);
 
  private:
+  void Beat();  // a sign of life is due
   void Kick();  // there may be something to send
   void Pump();  // sends it, on a thread of the executor
   absl::Status SendBatch(bool& more);
@@ -64,6 +65,7 @@ class TimelineFollow : public std::enable_shared_from_this<TimelineFollow> {
   bool pumping_ ABSL_GUARDED_BY(mutex_) = false;
   bool kicked_ ABSL_GUARDED_BY(mutex_) = false;
   bool caught_up_ ABSL_GUARDED_BY(mutex_) = false;
+  bool beat_due_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t after_sequence_ ABSL_GUARDED_BY(mutex_);
 };
 
