@@ -68,13 +68,6 @@ bool IsReason(absl::string_view text) {
   return true;
 }
 
-// Splits "REASON: text", the form of a refusal that could carry no details.
-std::string ReasonPrefix(absl::string_view message) {
-  const size_t colon = message.find(": ");
-  if (colon == absl::string_view::npos || !IsReason(message.substr(0, colon))) return "";
-  return std::string(message.substr(0, colon));
-}
-
 absl::string_view Cut(absl::string_view text, size_t limit) { return text.substr(0, limit); }
 
 // A proto string must be UTF-8 and a status may hold any bytes: what is not printable ASCII becomes
@@ -162,8 +155,6 @@ google::rpc::Status Wire(const absl::Status& status, const std::string& message)
   wire.set_code(static_cast<int>(status.code()));
   wire.set_message(message);
   ErrorInfo info = GetDetail<ErrorInfo>(status).value_or(ErrorInfo());
-  // Below the services a reason can only stand in the message.
-  if (info.reason().empty()) info.set_reason(ReasonPrefix(status.message()));
   if (info.reason().empty()) info.set_reason(absl::StatusCodeToString(status.code()));
   info.set_domain(std::string(kErrorDomain));
   Pack(info, wire);
