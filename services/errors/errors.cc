@@ -123,6 +123,13 @@ bool IsOpaque(absl::StatusCode code) {
          code == absl::StatusCode::kDataLoss;
 }
 
+// Splits "REASON: text", the form of a refusal that could carry no details.
+std::string ReasonPrefix(absl::string_view message) {
+  const size_t colon = message.find(": ");
+  if (colon == absl::string_view::npos || !IsReason(message.substr(0, colon))) return "";
+  return std::string(message.substr(0, colon));
+}
+
 // Layers below have no details: they say "REASON: text". An overload without a delay gets one.
 absl::Status Detailed(const absl::Status& status) {
   const std::string reason = ReasonPrefix(status.message());
