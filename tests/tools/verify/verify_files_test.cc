@@ -1,10 +1,13 @@
 #include <gmock/gmock.h>
 
+#include <atomic>
+#include <thread>
+
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_replace.h"
+#include "eventstore/anchor.h"
 #include "eventstore/random.h"
-#include "rocksdb/sst_file_reader.h"
 #include "tests/tools/verify/store_fixture.h"
 
 // What the offline verifier finds when files were changed, removed or put back.
@@ -73,6 +76,32 @@ TEST_F(VerifyFilesTest, StoreThatAServerHasOpenIsCleanAndTheReportSaysSo) {
   EXPECT_TRUE(report.is_clean()) << RenderText(report);
   EXPECT_TRUE(report.is_live);
   EXPECT_EQ(report.CountOf(Ledger::kEvents), kFullEvents + 3);
+}
+
+TEST_F(VerifyFilesTest, StoreThatIsWrittenMeanwhileIsNeverTakenForDamaged) {
+  auto log = es::OpenLog({.data_dir = Data()});
+  ASSERT_TRUE(log.ok()) << log.status();
+  std::atomic<bool> stop = false;
+  // Large events, so that files come and go while they are read.
+  std::thread writer([&log, &stop] {
+    const es::StreamName stream = support::Stream(support::RootIn(0));
+    constexpr int kEventsMax = 200;
+    for (int i = 0; i < kEventsMax && !stop; ++i) {
+      const auto appended =
+          (*log)->AppendAndWait(support::AppendTo(stream, {.facts = std::string(400'000, 'f')}));
+      EXPECT_TRUE(appended.ok()) << appended.status();
+    }
+  });
+  uint64_t events = 0;
+  for (int i = 0; i < 6; ++i) {
+    const Report report = MustRun();
+    EXPECT_TRUE(report.is_clean()) << RenderText(report);
+    EXPECT_GE(report.CountOf(Ledger::kEvents), events);
+    events = report.CountOf(Ledger::kEvents);
+  }
+  stop = true;
+  writer.join();
+  EXPECT_GT(events, kFullEvents + 3);
 }
 
 TEST_F(VerifyFilesTest, MissingFolderCouldNotBeVerified) {
@@ -149,6 +178,7 @@ TEST_F(CrashedStoreTest, TornEndThatNobodyWasToldOfIsANote) {
   WriteWhole(file, content);
   const Report report = MustRun();
   EXPECT_TRUE(report.is_clean()) << RenderText(report);
+  EXPECT_THAT(RenderText(report), HasSubstr("a write-ahead log does not end whole"));
 }
 
 TEST_F(CrashedStoreTest, DatabasePutBackUnderANewerAnchorIsNamed) {
@@ -196,6 +226,80 @@ TEST_F(VerifyFilesTest, AnchorPutBackIsNamed) {
   std::filesystem::copy(fresh / "data/log.anchor", Data() + "/log.anchor",
                         std::filesystem::copy_options::overwrite_existing);
   ExpectFinding(MustRun(), Code::kAnchorBehind, {Ledger::kEvents, kFull, {}, "log.anchor"});
+}
+
+// Writes the anchor of the log anew, changed.
+void ChangeAnchor(const std::string& path, const std::function<void(es::LogAnchor&)>& change) {
+  const auto reading = es::Anchor::Read(es::PosixAnchorFiles(), path);
+  ASSERT_TRUE(reading.ok()) << reading.status();
+  auto anchor = es::DecodeLogAnchor(reading->payload);
+  ASSERT_TRUE(anchor.ok()) << anchor.status();
+  change(*anchor);
+  std::filesystem::remove(path);
+  ASSERT_TRUE(es::Anchor::Create(es::PosixAnchorFiles(), path, *es::EncodeLogAnchor(*anchor)).ok());
+}
+
+TEST_F(VerifyFilesTest, AnchorThatEndsWithinAnAppendIsNamed) {
+  es::Hash root;
+  {
+    auto log = es::OpenLog({.data_dir = Data()});
+    ASSERT_TRUE(log.ok()) << log.status();
+    const auto checkpoint = (*log)->CheckpointAt(es::Ledger::kEvents, {kFull, 599});
+    ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+    root = checkpoint->root;
+  }
+  ChangeAnchor(Data() + "/log.anchor", [&root](es::LogAnchor& anchor) {
+    anchor.trees[kFull] = {599, root};
+  });
+  ExpectFinding(MustRun(), Code::kAppendIncomplete, At(Ledger::kEvents, kFull, 599));
+}
+
+TEST_F(VerifyFilesTest, AnchorOfOtherRootsIsNamed) {
+  ChangeAnchor(Data() + "/log.anchor",
+               [](es::LogAnchor& anchor) { anchor.trees[kFull].root[0] ^= 1; });
+  const Report report = MustRun();
+  ExpectFinding(report, Code::kRootDiffers, At(Ledger::kEvents, kFull));
+  EXPECT_EQ(report.findings.count(), 1u) << RenderText(report);
+}
+
+TEST_F(VerifyFilesTest, KeyStoreOlderThanTheLogIsNamed) {
+  ChangeAnchor(Data() + "/log.anchor",
+               [](es::LogAnchor& anchor) { anchor.key_store_sequence = 1000; });
+  ExpectFinding(MustRun(), Code::kShorterThanAnchor, In("keys"));
+}
+
+TEST_F(VerifyFilesTest, KeyStoreOfAnotherHistoryThanItsAnchorIsNamed) {
+  {
+    RawLog keys(Data() + "/keys");
+    std::string state = keys.Get("meta", "state");
+    state[8] ^= 1;
+    keys.Put("meta", "state", state);
+  }
+  ExpectFinding(MustRun(), Code::kRootDiffers, In("keys"));
+}
+
+TEST_F(VerifyFilesTest, StoreMoreThanABatchAheadOfItsAnchorIsNamed) {
+  TempFolder fresh;
+  const std::string data = fresh / "data";
+  auto log = es::OpenLog({.data_dir = data, .partition_count = kPartitions});
+  ASSERT_TRUE(log.ok()) << log.status();
+  const std::string anchor = ReadWhole(data + "/log.anchor");
+  const auto append = [&log](int events) {
+    std::vector<es::NewEvent> group;
+    for (int i = 0; i < events; ++i) {
+      group.push_back(support::MakeEvent(support::Stream(support::RootIn(0))));
+    }
+    ASSERT_TRUE((*log)->AppendAndWait(support::AppendOf(std::move(group))).ok());
+  };
+  for (int i = 0; i < 64; ++i) append(64);
+  const std::string whole = ReadWhole(data + "/log.anchor");
+  WriteWhole(data + "/log.anchor", anchor);
+  options_.data_dir = data;
+  EXPECT_TRUE(MustRun().is_clean());  // 4,096 events: the batch of a crash
+  WriteWhole(data + "/log.anchor", whole);
+  append(1);
+  WriteWhole(data + "/log.anchor", anchor);
+  ExpectFinding(MustRun(), Code::kAnchorBehind, In("log.anchor"));
 }
 
 TEST_F(VerifyFilesTest, FolderPutBackIsSeenAgainstACheckpointKeptElsewhere) {

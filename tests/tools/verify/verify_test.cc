@@ -154,6 +154,39 @@ TEST_F(VerifyTest, ClockThatGoesBackwardsIsNamed) {
   ExpectFinding(MustRun(), Code::kClockBackwards, At(kEvents, kFull, 300));
 }
 
+TEST_F(VerifyTest, DayThatGoesBackwardsIsNamed) {
+  RawLog(LogFolder()).ChangeEvent(300, [](Event& event) {
+    constexpr int64_t kDayUs = int64_t{86'400} * 1'000'000;
+    event.set_time_precision(records::log::v1::TIME_PRECISION_DAY);
+    event.set_occurred_at_us(0);
+    event.set_recorded_at_us(event.recorded_at_us() / kDayUs * kDayUs - kDayUs);
+  });
+  ExpectFinding(MustRun(), Code::kClockBackwards, At(kEvents, kFull, 300));
+}
+
+TEST_F(VerifyTest, RevisionsInAnotherOrderThanTheLogAreNamed) {
+  {
+    RawLog log(LogFolder());
+    uint64_t first = 0;
+    // Events 1 and 3 are of one stream.
+    log.ChangeEvent(1, [&first](Event& event) {
+      first = event.revision();
+      event.set_revision(first + 1);
+    });
+    log.ChangeEvent(3, [&first](Event& event) { event.set_revision(first); });
+  }
+  const Report report = MustRun();
+  ExpectFinding(report, Code::kRevisionGap, At(kEvents, kFull, 1));
+  EXPECT_THAT(RenderText(report), HasSubstr("stands before revision 0"));
+}
+
+TEST_F(VerifyTest, EventOfAnotherRequestWithinAnAppendIsNamed) {
+  RawLog(LogFolder()).ChangeEvent(9, [](Event& event) {
+    event.mutable_append()->set_digest(std::string(32, 'd'));
+  });
+  ExpectFinding(MustRun(), Code::kAppendIncomplete, At(kEvents, kFull, 7));
+}
+
 TEST_F(VerifyTest, BrokenAppendIsNamed) {
   RawLog(LogFolder()).ChangeEvent(9, [](Event& event) {
     event.mutable_append()->set_index(event.append().index() + 1);
