@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "tests/tools/recordsctl/program.h"
 #include "tools/recordsctl/import/csv_reader.h"
+#include "tools/recordsctl/import/mended_text.h"
 #include "tools/recordsctl/import/new_york_time.h"
 #include "tools/recordsctl/import/nyc311.h"
 #include "tools/recordsctl/import/progress.h"
@@ -399,6 +400,35 @@ TEST(RequestTypesTest, AMapThatIsWrongIsRefusedWithItsLine) {
   EXPECT_EQ(read("request_type,contact_kind,sub_kind\nA,asb,noise\n"), "");
   EXPECT_THAT(read("request_type,contact_kind,sub_kind\nA,other,x\n"), HasSubstr("line 2"));
   EXPECT_THAT(read("type,kind,sub\n"), HasSubstr("line 1"));
+}
+
+TEST(MendedTextTest, TextEncodedTwiceIsPutRightAndControlCharactersBecomeSpaces) {
+  // An apostrophe, U+2019, whose three bytes were taken for three characters.
+  EXPECT_EQ(MendText("Transportation\u00e2\u0080\u0099s \u00e2\u0080\u009cLearn\u00e2\u0080\u009d"),
+            "Transportation\u2019s \u201cLearn\u201d");
+  EXPECT_EQ(MendText("bell\x07, delete\x7f, next line\u0085."), "bell , delete , next line .");
+  // Cut off within the character: what is left has no meaning.
+  EXPECT_EQ(MendText("\u00e2\u0080"), "\u00e2 ");
+  EXPECT_EQ(MendText("\u00e2\u0080 x"), "\u00e2  x");
+}
+
+TEST(MendedTextTest, TextWithoutControlCharactersStaysAsItIs) {
+  for (const char* text :
+       {"", "plain\ttext\n", "caf\u00e9 \u2019 \U0001f600", "\u00c3\u00a9", "\xff\x07"}) {
+    EXPECT_EQ(MendText(text), std::nullopt) << text;
+  }
+}
+
+TEST_F(MapperTest, ARowWithBrokenTextIsMendedAndToldSo) {
+  const auto row = [this](const std::string& descriptor) {
+    return Map({"1", "10/21/18 0:59", "HEAT/HOT WATER", descriptor, "1 MAIN STREET", "BRONX"}).row;
+  };
+  const auto mended = row("Tenant\u00e2\u0080\u0099s flat");
+  ASSERT_TRUE(mended.has_value());
+  EXPECT_TRUE(mended->mended_text);
+  EXPECT_THAT(mended->request.contact().summary(), HasSubstr("Tenant\u2019s flat"));
+  ASSERT_TRUE(row("Tenant's flat").has_value());
+  EXPECT_FALSE(row("Tenant's flat")->mended_text);
 }
 
 TEST(RejectsTest, WhatTheRowSaysIsNotCopiedAndTheFileIsForItsOwnerOnly) {

@@ -46,6 +46,7 @@ class Tally {
     counts_.customers_registered += reply.customer_registered() ? 1 : 0;
     counts_.repeated_times += row.repeated_time ? 1 : 0;
     counts_.skipped_times += row.skipped_time ? 1 : 0;
+    counts_.mended_texts += row.mended_text ? 1 : 0;
     const bool is_asb = row.kind == WorkKind::kAsb;
     counts_.unlinked += !is_asb && !row.request.has_customer() ? 1 : 0;
     ++(is_asb ? counts_.asb : row.kind == WorkKind::kRepair ? counts_.repair : counts_.general);
@@ -204,6 +205,10 @@ void PrintRemarks(Session& session, Import& import) {
     session.err << counts.skipped_times
                 << " rows are of the hour that is left out when summer time begins: taken an hour "
                    "later\n";
+  }
+  if (counts.mended_texts > 0) {
+    session.err << counts.mended_texts
+                << " rows held text that was encoded twice, or control characters: mended\n";
   }
   const absl::Status rejects = import.tally().rejects().Close();
   if (!rejects.ok()) session.err << "recordsctl: " << rejects.message() << "\n";

@@ -28,6 +28,7 @@ struct ImportCounts {
   uint64_t general = 0;
   uint64_t repeated_times = 0;
   uint64_t skipped_times = 0;
+  uint64_t mended_texts = 0;
 };
 
 // Imports an extract. Returns an ExitCode.

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "tools/recordsctl/import/mended_text.h"
 #include "tools/recordsctl/import/synthetic_people.h"
 #include "tools/recordsctl/text.h"
 
@@ -150,6 +151,20 @@ absl::string_view Nyc311Mapper::Get(const CsvRecord& record, Column column) cons
 }
 
 Nyc311Mapper::Result Nyc311Mapper::Map(const CsvRecord& record) const {
+  CsvRecord mended = record;
+  bool is_mended = false;
+  for (std::string& field : mended.fields) {
+    std::optional<std::string> text = MendText(field);
+    if (!text.has_value()) continue;
+    field = *std::move(text);
+    is_mended = true;
+  }
+  Result result = MapWhole(mended);
+  if (result.row.has_value()) result.row->mended_text = is_mended;
+  return result;
+}
+
+Nyc311Mapper::Result Nyc311Mapper::MapWhole(const CsvRecord& record) const {
   if (!record.reason.empty()) {
     return {.reject = RejectOf(record, "", record.reason, "mend the line as RFC 4180 wants it")};
   }

@@ -20,6 +20,7 @@ struct MappedRow {
   std::string key;
   bool repeated_time = false;
   bool skipped_time = false;
+  bool mended_text = false;
   int tries = 0;  // how often the server put it off
 };
 
@@ -63,7 +64,7 @@ class Nyc311Mapper {
   static absl::StatusOr<Nyc311Mapper> Create(const std::vector<std::string>& header,
                                              RequestTypes types, NewYorkClock clock);
 
-  // Maps one record; a reject when it cannot be taken.
+  // Maps one record, its text mended where it must be; a reject when it cannot be taken.
   struct Result {
     std::optional<MappedRow> row;
     RowReject reject;
@@ -76,6 +77,7 @@ class Nyc311Mapper {
   Nyc311Mapper(RequestTypes types, NewYorkClock clock)
       : types_(std::move(types)), clock_(std::move(clock)) {}
 
+  Result MapWhole(const CsvRecord& record) const;
   absl::string_view Get(const CsvRecord& record, Column column) const;
   std::string Describe(const CsvRecord& record) const;
   std::string PlaceOf(const CsvRecord& record) const;
