@@ -105,6 +105,9 @@ class Follower {
 
   void Take(const api::FollowTimelineResponse& message) {
     if (!message.resume_token().empty()) request_.set_resume_token(message.resume_token());
+    if (message.caught_up() && !std::exchange(is_following_, true)) {
+      session_.err << "recordsctl: following; ^C ends it\n" << std::flush;
+    }
     if (session_.options.json) return session_.PrintJson(message);
     if (!message.has_entry()) return;
     google::protobuf::RepeatedPtrField<api::TimelineEntry> entries;
@@ -132,6 +135,7 @@ class Follower {
   bool connected_ = false;
   bool lost_ = false;
   bool has_headings_ = false;
+  bool is_following_ = false;
 };
 
 }  // namespace

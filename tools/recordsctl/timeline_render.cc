@@ -168,7 +168,7 @@ void AddCorrection(const events::CustomerDetailsCorrected& correction, Lines& li
 
 void AddRegistration(const events::CustomerRegistered& registration, Lines& lines) {
   lines.Add("person", PersonText(registration.person()));
-  lines.Add("tenancy", TenancyText(registration.tenancy()));
+  if (registration.has_tenancy()) lines.Add("tenancy", TenancyText(registration.tenancy()));
   if (registration.synthetic()) lines.Add("", "invented person");
 }
 
