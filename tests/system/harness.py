@@ -1,0 +1,187 @@
+"""Real programs for tests: recordsd on a store of its own, and recordsctl against it. Standard library only."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import urllib.request
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BIN = os.path.abspath(os.environ.get("RECORDS_BIN", os.path.join(ROOT, "build", "dev", "bin")))
+TEST_BIN = os.path.join(os.path.dirname(BIN), "test_bin")
+HELPERS = os.path.join(ROOT, "tools", "demo.d")
+RECORDSD = os.path.join(BIN, "recordsd")
+RECORDSCTL = os.path.join(BIN, "recordsctl")
+NYC_DAY = os.path.join(ROOT, "tests", "data", "nyc311_2018-10-21.csv.gz")
+
+# Above what the slowest machine needs; a wait ends as soon as its condition holds.
+PATIENCE_SECONDS = 60
+POLL_SECONDS = 0.02
+
+
+def wait_until(condition, what):
+    """Returns the first true value that `condition` gives; fails after PATIENCE_SECONDS."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() >= deadline:
+            raise AssertionError(f"waited {PATIENCE_SECONDS} s in vain for {what}")
+        # lint: allow(sleep) other processes give no signal to wait for
+        time.sleep(POLL_SECONDS)
+
+
+def free_ports(count):
+    out = subprocess.run([os.path.join(HELPERS, "free_ports"), str(count)], capture_output=True, check=True)
+    return [int(port) for port in out.stdout.split()]
+
+
+def health(address, wait=0):
+    """Returns SERVING, NOT_SERVING or UNREACHABLE."""
+    command = [os.path.join(HELPERS, "health"), "--wait", str(wait), address]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+class Server:
+    """A recordsd on `folder`/data. Its log is in `folder`/recordsd.log, over all its starts."""
+
+    def __init__(self, folder, *flags):
+        self.folder, self.flags = folder, flags
+        self.data = os.path.join(folder, "data")
+        self.log_path = os.path.join(folder, "recordsd.log")
+        ports = free_ports(2)
+        self.listen, self.metrics = (f"127.0.0.1:{port}" for port in ports)
+        self.process = None
+
+    def command(self):
+        return [RECORDSD, "--data", self.data, "--listen", self.listen, "--metrics", self.metrics, *self.flags]
+
+    def spawn(self):
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        return self
+
+    def start(self):
+        self.spawn()
+        wait_until(lambda: self.process.poll() is not None or health(self.listen) == "SERVING", "the server to serve")
+        if self.process.poll() is not None:
+            raise AssertionError(f"recordsd ended with {self.process.returncode}: {self.log()}")
+        return self
+
+    def stop(self, number=signal.SIGTERM):
+        """Returns the exit code, negative for a signal."""
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE_SECONDS)
+
+    def end(self):
+        """Whatever happened, nothing of it stays."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def log(self):
+        return read(self.log_path).decode("utf-8", "replace")
+
+    def metrics_page(self):
+        with urllib.request.urlopen(f"http://{self.metrics}/metrics", timeout=PATIENCE_SECONDS) as page:
+            return page.read().decode("utf-8")
+
+
+class SystemTest(unittest.TestCase):
+    """A test with a folder of its own, and servers that end with it."""
+
+    def setUp(self):
+        for program in (RECORDSD, RECORDSCTL):
+            self.assertTrue(os.access(program, os.X_OK), f"{program} is not built")
+        self.folder = tempfile.mkdtemp(prefix="records-system-")
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.server = None
+
+    def path(self, *names):
+        return os.path.join(self.folder, *names)
+
+    def write(self, name, content, mode=0o600):
+        path = self.path(name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(content)
+        os.chmod(path, mode)
+        return path
+
+    def make_server(self, *flags):
+        server = Server(self.folder, *flags)
+        self.addCleanup(server.end)
+        return server
+
+    def start_server(self, *flags):
+        self.server = self.make_server(*flags).start()
+        return self.server
+
+    def ctl(self, *arguments, server=None, stdin=""):
+        """Runs recordsctl; returns the finished process."""
+        command = [RECORDSCTL, "--server", (server or self.server).listen, *arguments]
+        return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False,
+                              timeout=PATIENCE_SECONDS)
+
+    def token(self, role, name, *flags):
+        """Mints a token into a file, and returns its path."""
+        done = self.ctl("token", "--data", self.server.data, "--role", role, "--name", name, *flags)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return self.write(name + ".token", done.stdout)
+
+    def call(self, token, purpose, *arguments, stdin=""):
+        return self.ctl("--token-file", token, "--purpose", purpose, *arguments, stdin=stdin)
+
+    def ok(self, token, purpose, *arguments, stdin=""):
+        """Runs a command that must succeed; returns its standard output."""
+        done = self.call(token, purpose, *arguments, stdin=stdin)
+        self.assertEqual(done.returncode, 0, f"{arguments}: {done.stderr}")
+        return done.stdout
+
+    def json(self, token, purpose, *arguments, stdin=""):
+        """Runs a command that must succeed; returns its replies."""
+        out = self.ok(token, purpose, "--json", *arguments, stdin=stdin)
+        return [json.loads(line) for line in out.splitlines()]
+
+    def register(self, token, reference, name="Pat Doe"):
+        self.ok(token, "service-delivery", "customer", "register", "--reference", reference, "--name", name, "--born",
+                "1980-01-31", "--tenure", "rent", "--contract", "T-" + reference)
+
+    def record(self, token, reference, summary, *flags):
+        """Records a contact; returns the reply."""
+        return self.json(token, "service-delivery", "contact", "record", "--customer", reference, "--channel", "phone",
+                         "--direction", "inbound", "--subject", "heating", "--summary", summary, "--no-further-action",
+                         *flags)[0]
+
+    def summaries(self, token, reference):
+        """Returns the summaries of all contacts of a customer, newest first."""
+        pages = self.json(token, "service-delivery", "timeline", "show", "--customer", reference, "--kind", "contact",
+                          "--all")
+        return [entry["contact"]["contact"]["summary"] for page in pages for entry in page["entries"]]
+
+    def find_words(self, words, *paths):
+        """Searches files for words; returns (exit code, what it said). 1: searched and found nothing."""
+        command = [os.path.join(HELPERS, "find_words")]
+        for word in words:
+            command += ["--word", word]
+        done = subprocess.run([*command, *paths], capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+
+def main():
+    """Runs the tests of the calling file, says how long each took."""
+    unittest.main(verbosity=2)
+
+
+__all__ = [name for name in dir() if not name.startswith("_")]
