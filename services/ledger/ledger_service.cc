@@ -1,5 +1,7 @@
 #include "services/ledger/ledger_service.h"
 
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -97,18 +99,21 @@ grpc::ServerUnaryReactor* LedgerServiceImpl::RotateMasterKey(
 grpc::ServerUnaryReactor* LedgerServiceImpl::BackupKeys(grpc::CallbackServerContext* context,
                                                         const api::BackupKeysRequest* request,
                                                         api::BackupKeysResponse* response) {
-  return Administer(context, "BackupKeys",
-                    [this, request, response](const Authorised&) -> absl::Status {
-                      if (!IsBackupName(request->name())) {
-                        return InvalidField("name", "must be 1 to 64 of a-z, 0-9 and hyphen");
-                      }
-                      const std::string folder = absl::StrCat(backup_folder_, "/", request->name());
-                      RETURN_IF_ERROR(backend_.runtime.keys.Backup(folder));
-                      response->set_path(folder);
-                      response->set_master_key_generation(
-                          backend_.runtime.keys.GetStatus().master_key_generation);
-                      return absl::OkStatus();
-                    });
+  return Administer(
+      context, "BackupKeys", [this, request, response](const Authorised&) -> absl::Status {
+        if (!IsBackupName(request->name())) {
+          return InvalidField("name", "must be 1 to 64 of a-z, 0-9 and hyphen");
+        }
+        std::error_code error;
+        std::filesystem::create_directories(backup_folder_, error);
+        if (error) return absl::UnavailableError("the server cannot make its folder of backups");
+        const std::string folder = absl::StrCat(backup_folder_, "/", request->name());
+        RETURN_IF_ERROR(backend_.runtime.keys.Backup(folder));
+        response->set_path(folder);
+        response->set_master_key_generation(
+            backend_.runtime.keys.GetStatus().master_key_generation);
+        return absl::OkStatus();
+      });
 }
 
 }  // namespace records::services

@@ -171,6 +171,15 @@ TEST_F(TimelinePageTest, TheFoldPartOpensNothingForAReader) {
   EXPECT_THAT(Page({.root = customer.root}, {"timeline-fold"}).entries, IsEmpty());
 }
 
+// CR-3.1.2b, CR-3.3.5
+TEST_F(TimelinePageTest, ALinkThatLeadsToNoReportIsNoEntryForAnybody) {
+  const Customer customer = NewCustomer();
+  Record(customer, events::v1::AsbReportLinked());
+  EXPECT_THAT(Page({.root = customer.root}, all_).entries, IsEmpty());
+  Record(customer, AsbLink());
+  EXPECT_THAT(Page({.root = customer.root}, all_).entries, SizeIs(1));
+}
+
 TEST_F(TimelinePageTest, FiltersJudgeTheRealTypeAndFillThePage) {
   const Customer customer = NewCustomer();
   for (int i = 0; i < 30; ++i) {
