@@ -42,9 +42,9 @@ class FieldChecker {
 };
 
 // FAILED_PRECONDITION (CARD_NUMBER) when a text of the message holds what looks like a payment card
-// number: 13 to 19 digits, perhaps in groups with a space or hyphen between, that pass the Luhn check
-// (RC-6), also where further groups stand beside them. References and keys of other systems are
-// passed over.
+// number: 13 to 19 digits, perhaps in groups with a space or hyphen between, that pass the Luhn
+// check (RC-6), also where further groups stand beside them. References and keys of other systems
+// are passed over.
 absl::Status RefuseCardNumbers(const google::protobuf::Message& message);
 
 }  // namespace records::services
