@@ -158,6 +158,9 @@ absl::Status CheckSplit(const api::SplitMessageRequest& request, absl::Time now)
   if (request.has_asb_report()) CheckAsbReport("asb_report", request.asb_report(), check);
   check.Require(!request.anonymous() || request.has_asb_report(), "anonymous",
                 "is for the report of anti-social behaviour");
+  // What is left must look like any recorded contact, which has one at most.
+  check.Require(!request.anonymous() || request.service_requests_size() <= 1, "service_requests",
+                "at most 1 beside an anonymous report; record the others as contacts");
   if (whole) {
     check.Text("best_fit.chosen_by", request.best_fit().chosen_by(), 1, 100);
     check.Text("best_fit.reason", request.best_fit().reason(), 1, 500);
@@ -216,14 +219,15 @@ absl::StatusOr<Step> DecideSplitForCustomer(const api::SplitMessageRequest& requ
     advised.set_advice(request.advice());
     step.facts.push_back(FactOf(contacts, subject, std::move(advised), at));
   }
-  // Every split leaves one restricted event, empty where there is no report under the customer's
-  // name: else its presence beside a contact would tell that there was one.
+  // A split leaves one restricted event, empty where there is no report: else its presence beside a
+  // contact would tell that there was one. Beside an anonymous report there is none, nor advice:
+  // what is left is what recording a contact leaves.
   ev::AsbReportLinked linked;
-  if (request.has_asb_report() && !request.anonymous()) {
+  if (request.has_asb_report()) {
     linked.set_report(std::string(report_root.bytes()));
     linked.set_kind(request.asb_report().kind());
   }
-  if (!request.has_best_fit() || !request.anonymous()) {
+  if (!request.anonymous()) {
     step.facts.push_back(FactOf(customer.Stream(kSealedSubStream), subject, std::move(linked), at));
   }
   return step;

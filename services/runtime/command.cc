@@ -75,6 +75,10 @@ absl::StatusOr<eventstore::RequestKey> CommandRunner::KeyOf(const Command& comma
                    command.caller.method.size(), ":", command.caller.method, id->bytes()));
 }
 
+eventstore::RequestKey CommandRunner::StoredKeyOf(const eventstore::RequestKey& key) const {
+  return runtime_.keys.KeyedHash("request-stored", AsView(key));
+}
+
 void CommandRunner::Run(Command command, Done done) {
   auto run = std::make_shared<Run_>();
   run->command = std::move(command);
@@ -89,7 +93,7 @@ void CommandRunner::Run(Command command, Done done) {
 }
 
 absl::StatusOr<std::optional<Outcome>> CommandRunner::FindEarlier(const Run_& run) const {
-  ASSIGN_OR_RETURN(auto events, runtime_.log.FindRequest(run.key));
+  ASSIGN_OR_RETURN(auto events, runtime_.log.FindRequest(StoredKeyOf(run.key)));
   if (!events.has_value()) return std::optional<Outcome>();
   Outcome outcome{.key = run.key, .last = events->back().position, .repeated = true};
   for (const auto& stored : *events) {
@@ -142,7 +146,7 @@ absl::StatusOr<eventstore::Append> CommandRunner::SealStep(const Run_& run, size
   const bool main = index + 1 == run.plan.steps.size();
   eventstore::Append append;
   append.request_key =
-      main ? run.key
+      main ? StoredKeyOf(run.key)
            : runtime_.keys.KeyedHash("request-step", absl::StrCat(AsView(run.key), index));
   ASSIGN_OR_RETURN(append.request_digest, DigestOf(step.digest_subject, run.command.canonical));
   append.expectations = step.expectations;

@@ -96,6 +96,9 @@ class CommandRunner {
  private:
   struct Run_;
   absl::StatusOr<eventstore::RequestKey> KeyOf(const Command& command) const;
+  // What the log holds of the key. Ids are derived from the key itself, which is stored nowhere:
+  // else who holds log and key store could go from a customer's append to an anonymous report.
+  eventstore::RequestKey StoredKeyOf(const eventstore::RequestKey& key) const;
   absl::StatusOr<std::optional<Outcome>> FindEarlier(const Run_& run) const;
   absl::StatusOr<eventstore::RequestDigest> DigestOf(const eventstore::SubjectId& subject,
                                                      absl::string_view canonical) const;

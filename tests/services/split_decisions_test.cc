@@ -110,16 +110,9 @@ TEST(SplitDecisionsTest, AnAnonymousReportNamesNobodyAndLeavesNothingWithTheRepo
 
   const auto own = Own(request);
   ASSERT_TRUE(own.ok());
-  // The restricted event that every split leaves holds nothing here.
-  ASSERT_THAT(TypesOf(*own),
-              ElementsAre("ContactRecorded", "ServiceRequestRaised", "AsbReportLinked"));
-  EXPECT_EQ(own->facts[2].message->ByteSizeLong(), 0u);
-  auto without_report = GoodSplit();
-  without_report.clear_asb_report();
-  without_report.clear_advice();
-  const auto other = Own(without_report);
-  ASSERT_TRUE(other.ok());
-  EXPECT_EQ(AllText(*own), AllText(*other)) << "as a message that reported nothing";
+  // What recording a contact leaves, so that not even the shape of the append tells. A split
+  // without a report is no model: it has advice beside it.
+  EXPECT_THAT(TypesOf(*own), ElementsAre("ContactRecorded", "ServiceRequestRaised"));
 }
 
 // CR-3.1.4b, CR-3.3.7
@@ -200,6 +193,11 @@ TEST(SplitDecisionsTest, EachRefusalOfAMixedMessageNamesItsField) {
       {"service_requests",
        [](auto& r) {
          while (r.service_requests_size() < 6) *r.add_service_requests() = testing::GoodRepair();
+       }},
+      {"service_requests",
+       [](auto& r) {
+         r = Anonymous();
+         *r.add_service_requests() = testing::GoodRepair();
        }},
       {"occurred_at_us",
        [](auto& r) { r.set_occurred_at_us(absl::ToUnixMicros(kNow + absl::Hours(1))); }},
