@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/stat.h>
 
 #include <cstdio>
 #include <cstring>
@@ -40,6 +41,8 @@ int main(int argc, char** argv) {
   const auto parsed = records::services::ParseOptions(argc, argv);
   if (parsed.exit_code >= 0) return parsed.exit_code;
   records::services::StartLogging(parsed.options.log_level);
+  // RocksDB makes files that others may read; the data folder may be older than this rule.
+  umask(S_IRWXG | S_IRWXO);
   // Blocked before any thread is made, so that only sigwait gets them.
   const sigset_t signals = HandledSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
