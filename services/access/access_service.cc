@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "eventstore/status_macros.h"
 #include "records/events/v1/access.pb.h"
 #include "services/access/role_decisions.h"
@@ -19,6 +20,7 @@ namespace ev = records::events::v1;
 
 constexpr char kService[] = "records.api.v1.AccessService.";
 constexpr absl::string_view kTraceCategory = "access-trace";
+constexpr absl::Duration kFoldWait = absl::Seconds(10);
 
 template <typename Request>
 RoleChange ChangeFrom(const Request& request, const Authorised& caller, bool grant) {
@@ -39,7 +41,8 @@ template <typename Request, typename Response>
 grpc::ServerUnaryReactor* AccessServiceImpl::ChangeRole(grpc::CallbackServerContext* context,
                                                         const char* method, const Request* request,
                                                         Response* response, bool grant) {
-  const absl::Time deadline = DeadlineOf(*context);
+  // A call without a deadline must not hold a thread for as long as the view stands still.
+  const absl::Time deadline = std::min(DeadlineOf(*context), absl::Now() + kFoldWait);
   return HandleCommand<Request, Response>(
       backend_, context, request, response,
       {.method = absl::StrCat(kService, method),
