@@ -3,7 +3,9 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <time.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 
@@ -23,14 +25,32 @@ sigset_t HandledSignals() {
   return signals;
 }
 
-// Waits for signals until one of them says stop.
+void LogResult(absl::string_view event, const absl::Status& result) {
+  Log(result.ok() ? LogLevel::kInfo : LogLevel::kError, event,
+      {{"result", result.ok() ? "ok" : std::string(result.message())}});
+}
+
+// How often the server looks after itself, and after how many looks what was written is covered by
+// a signed checkpoint.
+constexpr timespec kLookEvery{.tv_sec = 1, .tv_nsec = 0};
+constexpr int kLooksPerCheckpoint = 60;
+
+// Waits for signals until one of them says stop; keeps health and checkpoints current meanwhile.
 void ServeUntilStopped(records::services::Server& server, const sigset_t& signals) {
   int signal = 0;
-  while (sigwait(&signals, &signal) == 0) {
-    if (signal != SIGHUP) break;
-    const absl::Status reloaded = server.ReloadKeys();
-    Log(reloaded.ok() ? LogLevel::kInfo : LogLevel::kError, "keys_reloaded",
-        {{"result", reloaded.ok() ? "ok" : std::string(reloaded.message())}});
+  int looks = 0;
+  while (true) {
+    signal = sigtimedwait(&signals, nullptr, &kLookEvery);
+    if (signal == SIGHUP) {
+      LogResult("keys_reloaded", server.ReloadKeys());
+    } else if (signal > 0) {
+      break;
+    } else if (errno == EAGAIN) {
+      server.UpdateHealth();
+      if (++looks % kLooksPerCheckpoint != 0) continue;
+      const absl::Status signed_now = server.SignCheckpoint();
+      if (!signed_now.ok()) LogResult("checkpoint_signed", signed_now);
+    }
   }
   Log(LogLevel::kInfo, "draining", {{"signal", strsignal(signal)}});
 }

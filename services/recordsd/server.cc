@@ -136,6 +136,8 @@ struct Server::Parts {
   std::unique_ptr<grpc::Server> server;
   int port = 0;
   bool drained = false;
+  bool healthy = true;
+  uint64_t events_signed = 0;  // of both ledgers, when a checkpoint was signed last
 
   absl::Status LoadPolicy();
   absl::Status OpenIssuers();
@@ -145,6 +147,7 @@ struct Server::Parts {
   absl::Status StartMetrics();
   absl::Status Bootstrap();
   absl::Status Listen();
+  uint64_t CountEvents() const;
   Backend MakeBackend() { return {*runtime, *authoriser, *commands, *tracer}; }
 };
 
@@ -242,6 +245,15 @@ void Server::Parts::MakeServices() {
     timelines =
         std::make_unique<TimelineServiceImpl>(MakeBackend(), *timeline->runner, *timeline_reader);
   }
+}
+
+uint64_t Server::Parts::CountEvents() const {
+  uint64_t events = 0;
+  for (uint32_t p = 0; p < log->partition_count(); ++p) {
+    events += log->Head(eventstore::Ledger::kEvents, p).sequence;
+    events += log->Head(eventstore::Ledger::kAccess, p).sequence;
+  }
+  return events;
 }
 
 absl::Status Server::Parts::StartMetrics() {
@@ -368,10 +380,29 @@ void Server::Drain() {
   parts_->server->Shutdown(std::chrono::system_clock::now() +
                            std::chrono::seconds(parts_->options.drain_seconds));
   parts_->server->Wait();
+  const absl::Status signed_last = SignCheckpoint();
+  if (!signed_last.ok()) {
+    Log(LogLevel::kError, "checkpoint_not_signed", {{"why", std::string(signed_last.message())}});
+  }
 }
 
 absl::Status Server::ReloadKeys() { return parts_->verifier->Reload(); }
 
-absl::Status Server::Health() const { return parts_->log->WriteHealth(); }
+void Server::UpdateHealth() {
+  const absl::Status health = parts_->log->WriteHealth();
+  if (health.ok() == parts_->healthy) return;
+  parts_->healthy = health.ok();
+  parts_->server->GetHealthCheckService()->SetServingStatus(parts_->healthy);
+  Log(health.ok() ? LogLevel::kInfo : LogLevel::kError, "health",
+      {{"log", health.ok() ? "ok" : std::string(health.message())}});
+}
+
+absl::Status Server::SignCheckpoint() {
+  const uint64_t events = parts_->CountEvents();
+  if (events == parts_->events_signed) return absl::OkStatus();
+  RETURN_IF_ERROR(parts_->log->SignedCheckpoint().status());
+  parts_->events_signed = events;
+  return absl::OkStatus();
+}
 
 }  // namespace records::services

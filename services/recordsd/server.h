@@ -31,8 +31,13 @@ class Server {
   // Reads the issuers' keys again.
   absl::Status ReloadKeys();
 
-  // OK while the log takes writes.
-  absl::Status Health() const;
+  // Says in the health service whether the log takes writes: without it neither a command nor a
+  // traced read can be answered.
+  void UpdateHealth();
+
+  // Signs a checkpoint of the log and keeps it in the data folder, where something was written
+  // since the last.
+  absl::Status SignCheckpoint();
 
  private:
   struct Parts;
