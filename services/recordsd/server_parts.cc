@@ -1,0 +1,271 @@
+#include "services/recordsd/server_parts.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+
+#include <filesystem>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "eventstore/status_macros.h"
+#include "services/auth/metadata_processor.h"
+#include "services/auth/server_credentials.h"
+#include "services/recordsd/bootstrap.h"
+#include "services/recordsd/logging.h"
+#include "services/recordsd/view.h"
+
+namespace records::services {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Limits of a connection (reliability research, section 6: gRPC 1.51 has no better defaults).
+constexpr int kMessageBytesMax = 1024 * 1024;
+constexpr int kMetadataBytesMax = 16 * 1024;  // a token of 8 KiB and room
+constexpr int kStreamsPerConnectionMax = 256;
+constexpr size_t kServerMemoryBytes = size_t{256} << 20;
+constexpr int kServerThreadsMax = 64;
+
+absl::Status MakePrivateFolder(const std::string& folder) {
+  std::error_code error;
+  const bool existed = fs::exists(folder, error);
+  fs::create_directories(folder, error);
+  if (error) {
+    return absl::UnavailableError(
+        absl::StrCat("cannot make the data folder ", folder, ". Use --data."));
+  }
+  // What is in it is sealed; who may list it is still nobody else's business.
+  if (!existed) fs::permissions(folder, fs::perms::owner_all, error);
+  return absl::OkStatus();
+}
+
+absl::Status CheckServe(const std::vector<std::string>& serve) {
+  bool ledger = false;
+  for (const std::string& part : serve) {
+    if (part != "all" && part != "ledger" && part != "timeline") {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--serve ", part, ": there are all, ledger and timeline"));
+    }
+    ledger = ledger || part != "timeline";
+  }
+  if (ledger) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "--serve timeline alone: a view in a process of its own is fed by the bus, which this server "
+      "does not have. Serve ledger,timeline.");
+}
+
+bool Serves(const std::vector<std::string>& serve, absl::string_view part) {
+  for (const std::string& name : serve) {
+    if (name == "all" || name == part) return true;
+  }
+  return false;
+}
+
+absl::StatusOr<std::pair<std::string, std::string>> SplitPair(absl::string_view option,
+                                                              const std::string& text) {
+  std::pair<std::string, std::string> pair = absl::StrSplit(text, absl::MaxSplits('=', 1));
+  if (!pair.first.empty() && !pair.second.empty()) return pair;
+  return absl::InvalidArgumentError(absl::StrCat(option, " must have the form NAME=VALUE"));
+}
+
+}  // namespace
+
+absl::Status Server::Parts::Prepare() {
+  RETURN_IF_ERROR(CheckServe(options.serve));
+  return MakePrivateFolder(options.data_folder);
+}
+
+absl::Status Server::Parts::LoadPolicy() {
+  ASSIGN_OR_RETURN(policy, options.policy_folder.empty() ? EmbeddedRegister()
+                                                         : LoadRegister(options.policy_folder));
+  RETURN_IF_ERROR(CheckServices(policy, ApiFiles(), EventFiles()));
+  ASSIGN_OR_RETURN(auto table, MakeCategoryTable(policy));
+  categories = std::make_unique<eventstore::CategoryTable>(std::move(table));
+  ASSIGN_OR_RETURN(auto decision_table, DecisionTable::Create(policy));
+  decisions = std::make_unique<DecisionTable>(std::move(decision_table));
+  ASSIGN_OR_RETURN(auto method_table, MethodTable::Create(ApiFiles()));
+  methods = std::make_unique<MethodTable>(std::move(method_table));
+  lawful_bases = std::make_unique<LawfulBases>(policy);
+  return absl::OkStatus();
+}
+
+absl::Status Server::Parts::OpenIssuers() {
+  const eventstore::Clock& clock = eventstore::SystemClock();
+  TokenVerifierOptions verifier_options{.audience = options.token_audience};
+  for (const std::string& issuer : options.token_issuers) {
+    ASSIGN_OR_RETURN(auto pair, SplitPair("--token-issuer", issuer));
+    verifier_options.issuers.push_back({.name = pair.first, .keys_file = pair.second});
+  }
+  if (options.development_issuer && IsLoopbackAddress(options.listen)) {
+    ASSIGN_OR_RETURN(
+        development_issuer,
+        DevelopmentIssuer::OpenOrCreate(options.data_folder, clock, eventstore::SystemRandom()));
+    verifier_options.issuers.push_back(development_issuer->AsTokenIssuer());
+  }
+  if (verifier_options.issuers.empty()) {
+    return absl::InvalidArgumentError(
+        "No issuer of tokens. Give --token-issuer NAME=FILE; the development issuer is for "
+        "loopback "
+        "only.");
+  }
+  ASSIGN_OR_RETURN(verifier, TokenVerifier::Create(std::move(verifier_options), clock));
+  limiter = std::make_unique<RateLimiter>(
+      RateLimiterOptions{.requests_per_second = options.calls_per_second,
+                         .burst_requests = 2 * options.calls_per_second},
+      clock);
+  refusals = std::make_unique<RefusalLog>(
+      RateLimiterOptions{.requests_per_second = 0.1, .burst_requests = 10, .keys_max = 1024}, clock,
+      [](absl::string_view peer, absl::string_view reason, uint64_t suppressed) {
+        Log(LogLevel::kWarn, "unauthenticated",
+            {{"peer", std::string(peer)},
+             {"reason", std::string(reason)},
+             {"suppressed", std::to_string(suppressed)}});
+      });
+  authenticator = std::make_unique<Authenticator>(*verifier, limiter.get());
+  return absl::OkStatus();
+}
+
+absl::Status Server::Parts::OpenStore() {
+  ASSIGN_OR_RETURN(keys, eventstore::OpenKeyStore({.data_dir = options.data_folder}));
+  eventstore::LogOptions log_options{
+      .data_dir = options.data_folder, .partition_count = options.partitions, .guard = keys.get()};
+  log_options.on_fatal = [](const absl::Status& status) {
+    // Outcome unknown: nothing more may be written. The next start settles what is there.
+    Log(LogLevel::kError, "log_failed", {{"why", std::string(status.message())}});
+    std::_Exit(1);
+  };
+  ASSIGN_OR_RETURN(log, eventstore::OpenLog(std::move(log_options)));
+  sealer = std::make_unique<eventstore::Sealer>(*keys, *categories, eventstore::SystemRandom());
+  return absl::OkStatus();
+}
+
+absl::Status Server::Parts::OpenViews() {
+  ASSIGN_OR_RETURN(grants_owner, OpenView(options.data_folder, *log, grants_projection));
+  grants = grants_owner->live();
+  grants_view = std::make_unique<projections::GrantsView>(*grants->storage);
+  if (!Serves(options.serve, "timeline")) return absl::OkStatus();
+  timeline_keys = std::make_unique<projections::TimelineKeys>(*sealer, *keys);
+  timeline_projection = std::make_unique<projections::TimelineProjection>(*timeline_keys);
+  ASSIGN_OR_RETURN(timeline_owner, OpenView(options.data_folder, *log, *timeline_projection));
+  timeline = timeline_owner->live();
+  timeline_reader =
+      std::make_unique<projections::TimelineReader>(*timeline->storage, *sealer, *timeline_keys);
+  return absl::OkStatus();
+}
+
+void Server::Parts::MakeServices() {
+  runtime = std::make_unique<Runtime>(Runtime{*log, *keys, *sealer, eventstore::SystemClock(),
+                                              eventstore::SystemRandom(), *executor, *categories,
+                                              *lawful_bases, options.organisation});
+  tracer = std::make_unique<Tracer>(*runtime);
+  authoriser = std::make_unique<Authoriser>(*runtime, *decisions, *methods, *grants_view,
+                                            *authenticator, *tracer);
+  commands = std::make_unique<CommandRunner>(*runtime);
+  customers = std::make_unique<CustomerServiceImpl>(MakeBackend());
+  contacts = std::make_unique<ContactServiceImpl>(MakeBackend());
+  access = std::make_unique<AccessServiceImpl>(MakeBackend(), policy, *grants->runner);
+  ledger = std::make_unique<LedgerServiceImpl>(MakeBackend(), options.data_folder + "/backups");
+  if (timeline_reader != nullptr) {
+    timelines =
+        std::make_unique<TimelineServiceImpl>(MakeBackend(), *timeline->runner, *timeline_reader);
+  }
+}
+
+uint64_t Server::Parts::CountEvents() const {
+  uint64_t events = 0;
+  for (uint32_t p = 0; p < log->partition_count(); ++p) {
+    events += log->Head(eventstore::Ledger::kEvents, p).sequence;
+    events += log->Head(eventstore::Ledger::kAccess, p).sequence;
+  }
+  return events;
+}
+
+absl::Status Server::Parts::StartMetrics() {
+  std::vector<Gauge> gauges;
+  auto head = [this](eventstore::Ledger ledger_kind) {
+    double events = 0;
+    for (uint32_t p = 0; p < log->partition_count(); ++p) {
+      events += static_cast<double>(log->Head(ledger_kind, p).sequence);
+    }
+    return events;
+  };
+  gauges.push_back({"records_log_events", "Durable events", {{"ledger", "events"}}, [head] {
+                      return head(eventstore::Ledger::kEvents);
+                    }});
+  gauges.push_back({"records_log_events", "Durable events", {{"ledger", "access"}}, [head] {
+                      return head(eventstore::Ledger::kAccess);
+                    }});
+  gauges.push_back({"records_log_writable", "1 while the log takes writes", {}, [this] {
+                      return log->WriteHealth().ok() ? 1.0 : 0.0;
+                    }});
+  gauges.push_back({"records_keys", "Live keys", {}, [this] {
+                      return static_cast<double>(keys->GetStatus().keys);
+                    }});
+  for (const auto& view : {grants, timeline}) {
+    if (view == nullptr) continue;
+    const std::string name = view == grants ? "grants" : "timeline";
+    projections::Runner* runner = view->runner.get();
+    gauges.push_back({"records_view_lag_events",
+                      "Durable events that the view has not folded",
+                      {{"view", name}},
+                      [runner] { return static_cast<double>(runner->GetStatus().lag_events); }});
+    gauges.push_back({"records_view_parked_roots",
+                      "Roots that the view cannot answer about",
+                      {{"view", name}},
+                      [runner] { return static_cast<double>(runner->GetStatus().parked_roots); }});
+  }
+  ASSIGN_OR_RETURN(metrics, Metrics::Create(options.metrics, std::move(gauges), methods->Names()));
+  return absl::OkStatus();
+}
+
+absl::Status Server::Parts::Bootstrap() {
+  if (development_issuer != nullptr) {
+    RETURN_IF_ERROR(GrantFirstAdministrator(*runtime, *grants_view, *grants->runner,
+                                            kDevelopmentIssuerName, kDevelopmentAdministrator));
+  }
+  if (options.first_administrator.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(auto pair, SplitPair("--first-administrator", options.first_administrator));
+  return GrantFirstAdministrator(*runtime, *grants_view, *grants->runner, pair.first, pair.second);
+}
+
+absl::Status Server::Parts::Listen() {
+  auto processor = std::make_shared<AuthenticationProcessor>(*authenticator, *refusals);
+  ASSIGN_OR_RETURN(auto credentials,
+                   MakeServerCredentials({.address = options.listen,
+                                          .tls_certificate_file = options.tls_certificate,
+                                          .tls_private_key_file = options.tls_private_key,
+                                          .tls_client_ca_file = options.tls_client_ca},
+                                         std::move(processor)));
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort(options.listen, credentials, &port);
+  builder.SetMaxReceiveMessageSize(kMessageBytesMax);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMetadataBytesMax);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsPerConnectionMax);
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
+  grpc::ResourceQuota quota("recordsd");
+  quota.Resize(kServerMemoryBytes);
+  quota.SetMaxThreads(kServerThreadsMax);
+  builder.SetResourceQuota(quota);
+  builder.RegisterService(customers.get());
+  builder.RegisterService(contacts.get());
+  builder.RegisterService(access.get());
+  builder.RegisterService(ledger.get());
+  if (timelines != nullptr) builder.RegisterService(timelines.get());
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  interceptors.push_back(metrics->Interceptor());
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
+  server = builder.BuildAndStart();
+  if (server != nullptr && port != 0) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat("cannot listen on ", options.listen,
+                                             ". Is another server running? Use --listen."));
+}
+
+}  // namespace records::services

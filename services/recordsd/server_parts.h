@@ -1,0 +1,91 @@
+#pragma once
+
+#include <grpcpp/server.h>
+
+#include <memory>
+#include <string>
+
+#include "eventstore/event_log.h"
+#include "eventstore/key_store_open.h"
+#include "projections/grants/grants_projection.h"
+#include "projections/grants/grants_view.h"
+#include "projections/timeline/timeline_projection.h"
+#include "projections/timeline/timeline_reader.h"
+#include "projections/view.h"
+#include "services/access/access_service.h"
+#include "services/auth/development_issuer.h"
+#include "services/contact/contact_service.h"
+#include "services/customer/customer_service.h"
+#include "services/ledger/ledger_service.h"
+#include "services/policy/method_table.h"
+#include "services/policy/register.h"
+#include "services/recordsd/metrics.h"
+#include "services/recordsd/server.h"
+#include "services/timeline/timeline_service.h"
+
+// Private to server.cc and server_parts.cc.
+namespace records::services {
+
+// They wait for disks and views, they do not compute.
+inline constexpr int kWorkerThreads = 16;
+
+// Members are destroyed from the last to the first: each may use those above it.
+struct Server::Parts {
+  ServerOptions options;
+  records::policy::v1::Register policy;
+  std::unique_ptr<eventstore::CategoryTable> categories;
+  std::unique_ptr<DecisionTable> decisions;
+  std::unique_ptr<MethodTable> methods;
+  std::unique_ptr<LawfulBases> lawful_bases;
+  std::unique_ptr<DevelopmentIssuer> development_issuer;
+  std::unique_ptr<TokenVerifier> verifier;
+  std::unique_ptr<RateLimiter> limiter;
+  std::unique_ptr<RefusalLog> refusals;
+  std::unique_ptr<Authenticator> authenticator;
+
+  // Before the log: a late callback of the log finds it stopped, not gone.
+  std::unique_ptr<Executor> executor = std::make_unique<Executor>(kWorkerThreads);
+  std::unique_ptr<eventstore::KeyStore> keys;
+  std::unique_ptr<eventstore::EventLog> log;
+  std::unique_ptr<eventstore::Sealer> sealer;
+  projections::GrantsProjection grants_projection;
+  std::unique_ptr<projections::TimelineKeys> timeline_keys;
+  std::unique_ptr<projections::TimelineProjection> timeline_projection;
+  std::unique_ptr<projections::View> grants_owner;
+  std::unique_ptr<projections::View> timeline_owner;
+  // What answers while this server runs. Null: not served.
+  std::shared_ptr<projections::ViewCopy> grants;
+  std::shared_ptr<projections::ViewCopy> timeline;
+  std::unique_ptr<projections::GrantsView> grants_view;
+  std::unique_ptr<projections::TimelineReader> timeline_reader;
+
+  std::unique_ptr<Runtime> runtime;
+  std::unique_ptr<Tracer> tracer;
+  std::unique_ptr<Authoriser> authoriser;
+  std::unique_ptr<CommandRunner> commands;
+  std::unique_ptr<Metrics> metrics;
+  std::unique_ptr<CustomerServiceImpl> customers;
+  std::unique_ptr<ContactServiceImpl> contacts;
+  std::unique_ptr<TimelineServiceImpl> timelines;
+  std::unique_ptr<AccessServiceImpl> access;
+  std::unique_ptr<LedgerServiceImpl> ledger;
+  std::unique_ptr<grpc::Server> server;
+  int port = 0;
+  bool drained = false;
+  bool healthy = true;
+  uint64_t events_signed = 0;  // of both ledgers, when a checkpoint was signed last
+
+  absl::Status Prepare();
+  absl::Status LoadPolicy();
+  absl::Status OpenIssuers();
+  absl::Status OpenStore();
+  absl::Status OpenViews();
+  void MakeServices();
+  absl::Status StartMetrics();
+  absl::Status Bootstrap();
+  absl::Status Listen();
+  uint64_t CountEvents() const;
+  Backend MakeBackend() { return {*runtime, *authoriser, *commands, *tracer}; }
+};
+
+}  // namespace records::services
