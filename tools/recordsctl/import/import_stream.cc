@@ -14,6 +14,7 @@ namespace {
 
 namespace api = records::api::v1;
 
+constexpr absl::Duration kPause = absl::Milliseconds(250);  // before a lost stream is made anew
 constexpr absl::Duration kWatchPeriod = absl::Milliseconds(200);
 
 }  // namespace
@@ -93,9 +94,22 @@ absl::Status ImportStream::Reconnect() {
       return why.ok() ? absl::UnavailableError("the server ended the stream") : why;
     }
     wait = BackOff(++attempts_);
-    if (mutex_.AwaitWithTimeout(absl::Condition(&interrupted_), wait)) return why;
+    // Not at once: a server may be there and end every stream.
+    if (mutex_.AwaitWithTimeout(absl::Condition(&interrupted_), std::min(wait, kPause))) return why;
   }
-  return Connect();
+  return WaitForServer(absl::Now() + wait) ? Connect() : why;
+}
+
+// Waits until the server is there, or `deadline`; false after an interrupt. gRPC makes a connection
+// only while somebody waits for it, so a plain pause would end with none.
+bool ImportStream::WaitForServer(absl::Time deadline) {
+  while (absl::Now() < deadline) {
+    const absl::Time slice = std::min(deadline, absl::Now() + kWatchPeriod);
+    if (client_.channel()->WaitForConnected(absl::ToChronoTime(slice))) return true;
+    absl::MutexLock lock(&mutex_);
+    if (interrupted_) return false;
+  }
+  return true;
 }
 
 // Says whether the row goes again, and keeps it for that.

@@ -81,6 +81,7 @@ class ImportStream {
   absl::Status SendPutOff();
   absl::Status Connect();
   absl::Status Reconnect();
+  bool WaitForServer(absl::Time deadline) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status EndStream();
   void ReadReplies();
   void Watch();
