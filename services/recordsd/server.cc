@@ -48,6 +48,7 @@ void Server::Drain() {
   if (parts_->drained) return;
   parts_->drained = true;
   parts_->server->GetHealthCheckService()->SetServingStatus(false);
+  parts_->authoriser->streams().EndAll();
   parts_->server->Shutdown(std::chrono::system_clock::now() +
                            std::chrono::seconds(parts_->options.drain_seconds));
   parts_->server->Wait();

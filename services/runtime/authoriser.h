@@ -14,6 +14,7 @@
 #include "services/auth/caller.h"
 #include "services/policy/decide.h"
 #include "services/policy/method_table.h"
+#include "services/runtime/open_streams.h"
 #include "services/runtime/runtime.h"
 #include "services/runtime/tracer.h"
 
@@ -49,7 +50,10 @@ class Authoriser {
                  absl::AnyInvocable<void(absl::StatusOr<Authorised>)> done);
 
   // Decides again for a stream that goes on: the token may have expired, a role been revoked.
+  // kUnavailable: the server stops, and with it all streams.
   absl::Status StillAuthorised(const Authorised& authorised) const;
+
+  OpenStreams& streams() const { return streams_; }
 
   // Refuses what an authorised caller asked for, because it is absent or forbidden: traced, and the
   // same bytes either way. `asked_for` is kept in the trace only.
@@ -69,6 +73,7 @@ class Authoriser {
   const projections::GrantsView& grants_;
   const Authenticator& authenticator_;
   const Tracer& tracer_;
+  mutable OpenStreams streams_;
 };
 
 }  // namespace records::services

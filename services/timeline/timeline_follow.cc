@@ -61,9 +61,15 @@ absl::Status TimelineFollow::Start(projections::Runner& runner) {
   ASSIGN_OR_RETURN(auto subscription, runner.Subscribe(entry_.root, [weak](eventstore::Position) {
     if (auto follow = weak.lock()) follow->Kick();
   }));
+  auto open = backend_.authoriser.streams().Add([weak] {
+    if (auto follow = weak.lock()) follow->reactor_->End(ServerStopping());
+  });
   {
     absl::MutexLock lock(&mutex_);
-    if (!stopped_) subscription_ = std::move(subscription);
+    if (!stopped_) {
+      subscription_ = std::move(subscription);
+      open_ = std::move(open);
+    }
   }
   ScheduleCheck();
   Kick();
@@ -73,11 +79,13 @@ absl::Status TimelineFollow::Start(projections::Runner& runner) {
 void TimelineFollow::Stop() {
   std::unique_ptr<projections::RootListeners::Subscription> subscription;
   std::unique_ptr<grpc::Alarm> alarm;
+  std::unique_ptr<OpenStreams::Entry> open;
   {
     absl::MutexLock lock(&mutex_);
     stopped_ = true;
     subscription = std::move(subscription_);
     alarm = std::move(alarm_);
+    open = std::move(open_);
   }
 }
 

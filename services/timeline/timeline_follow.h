@@ -61,6 +61,7 @@ class TimelineFollow : public std::enable_shared_from_this<TimelineFollow> {
   absl::Mutex mutex_;
   std::unique_ptr<projections::RootListeners::Subscription> subscription_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<grpc::Alarm> alarm_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<OpenStreams::Entry> open_ ABSL_GUARDED_BY(mutex_);
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
   bool pumping_ ABSL_GUARDED_BY(mutex_) = false;
   bool kicked_ ABSL_GUARDED_BY(mutex_) = false;

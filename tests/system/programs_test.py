@@ -8,12 +8,15 @@ import socket
 import stat
 import subprocess
 import sys
-import unittest
+import time
 import uuid
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import (NYC_DAY, PATIENCE_SECONDS, RECORDSD, Server, SystemTest, free_ports, health,  # noqa: E402
                      main, read, wait_until)
+
+# What a stop waits for calls under way, when they do not end (--drain-seconds).
+DRAIN_SECONDS = 10
 
 OK, REFUSED, USAGE, UNREACHABLE, PARTLY = range(5)
 
@@ -168,7 +171,9 @@ class StopTest(SystemTest):
             follow = subprocess.Popen(command, stdout=out, stderr=err)
         self.addCleanup(follow.kill)
         wait_until(lambda: b"following" in read(self.path("follow.err")), "the follow to begin")
+        began = time.monotonic()
         self.assertEqual(server.stop(), 0)
+        self.assertLess(time.monotonic() - began, DRAIN_SECONDS)
         server.start()
         wait_until(lambda: b"connected again" in read(self.path("follow.err")), "the follow to find the server again")
         self.record(amy, "R1", "after the stop")
