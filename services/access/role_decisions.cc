@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "eventstore/limits.h"
 #include "eventstore/status_macros.h"
 #include "records/events/v1/access.pb.h"
 #include "services/errors/errors.h"
@@ -30,6 +31,8 @@ absl::Status CheckRoleChange(const RoleChange& change, absl::string_view caller_
   check.Text("subject", change.subject, 1, 256);
   check.Text("issuer", change.issuer, 1, 256);
   check.Require(change.subject.find('\n') == std::string::npos, "subject", "must be one line");
+  check.Require(change.issuer.size() + 1 + change.subject.size() <= eventstore::kReferenceLengthMax,
+                "subject", "has, with the issuer, at most 255 bytes");
   check.Require(change.issuer.find('\n') == std::string::npos, "issuer", "must be one line");
   const bool known = std::any_of(policy.roles().begin(), policy.roles().end(),
                                  [&change](const auto& role) { return role.id() == change.role; });

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "eventstore/limits.h"
 #include "eventstore/status_macros.h"
 #include "services/errors/errors.h"
 #include "services/runtime/tracer.h"
@@ -51,6 +52,10 @@ eventstore::StreamName StreamOf(const Runtime& runtime, absl::string_view collec
 
 absl::StatusOr<std::optional<eventstore::DirectoryEntry>> FindCustomer(
     const Runtime& runtime, absl::string_view reference) {
+  // Nobody is registered under these; the directory refuses them.
+  if (reference.empty() || reference.size() > eventstore::kReferenceLengthMax) {
+    return std::optional<eventstore::DirectoryEntry>();
+  }
   ASSIGN_OR_RETURN(auto entry,
                    runtime.keys.Resolve(runtime.organisation, kCustomerReferences, reference));
   if (!entry.has_value()) {

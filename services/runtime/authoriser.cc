@@ -3,6 +3,7 @@
 #include <utility>
 #include <variant>
 
+#include "eventstore/limits.h"
 #include "eventstore/status_macros.h"
 #include "services/customer/customers.h"
 #include "services/errors/errors.h"
@@ -45,6 +46,10 @@ Authoriser::Authoriser(const Runtime& runtime, const DecisionTable& decisions,
 
 absl::StatusOr<std::optional<eventstore::DirectoryEntry>> Authoriser::FindStaff(
     const Caller& caller) const {
+  // Nobody was granted a role under a longer name; the directory refuses it.
+  if (caller.key().size() > eventstore::kReferenceLengthMax) {
+    return std::optional<eventstore::DirectoryEntry>();
+  }
   return runtime_.keys.Resolve(runtime_.organisation, kStaffReferences, caller.key());
 }
 
