@@ -51,10 +51,11 @@ TEST(RoleDecisionsTest, ASubjectOfTwoLinesCannotStandForSomebodyElse) {
       Checked({.subject = "a\nadministrator", .issuer = "issuer", .role = "auditor"}).ok());
   EXPECT_FALSE(Checked({.subject = "amy", .issuer = "issuer\na", .role = "auditor"}).ok());
   EXPECT_FALSE(Checked({.subject = "", .issuer = "issuer", .role = "auditor"}).ok());
+  // The directory's limit is for issuer, line feed and subject together.
   EXPECT_TRUE(
-      Checked({.subject = std::string(256, 'a'), .issuer = "issuer", .role = "auditor"}).ok());
+      Checked({.subject = std::string(249, 'a'), .issuer = "issuer", .role = "auditor"}).ok());
   EXPECT_FALSE(
-      Checked({.subject = std::string(257, 'a'), .issuer = "issuer", .role = "auditor"}).ok());
+      Checked({.subject = std::string(250, 'a'), .issuer = "issuer", .role = "auditor"}).ok());
 }
 
 // CR-3.1.2a
