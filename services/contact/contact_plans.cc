@@ -157,16 +157,21 @@ absl::StatusOr<Plan> ContactPlans::ImportForCustomer(const Authorised& caller,
   const Runtime& runtime = backend_.runtime;
   const auto& imported = row.customer();
   const api::RecordContactRequest request = AsContact(row);
-  ASSIGN_OR_RETURN(auto entry, runtime.keys.Claim(runtime.organisation, kCustomerReferences,
-                                                  imported.person().reference()));
-  const CustomerTarget customer{entry, runtime.organisation};
-  auto registering =
-      PlanRegistration(runtime, imported.person(), imported.tenancy(), imported.synthetic());
-  // A customer who is there, perhaps since a moment ago, is not registered again.
-  if (!registering.ok() && !absl::IsAlreadyExists(registering.status()))
-    return registering.status();
+  ASSIGN_OR_RETURN(auto existing, FindCustomer(runtime, imported.person().reference()));
   Plan plan;
-  if (registering.ok()) plan = *std::move(registering);
+  CustomerTarget customer{{}, runtime.organisation};
+  if (existing.has_value()) {
+    customer.entry = *existing;
+  } else {
+    auto registering =
+        PlanRegistration(runtime, imported.person(), imported.tenancy(), imported.synthetic());
+    // A customer who is there since a moment ago is not registered again.
+    if (!registering.ok() && !absl::IsAlreadyExists(registering.status()))
+      return registering.status();
+    if (registering.ok()) plan = *std::move(registering);
+    ASSIGN_OR_RETURN(customer.entry, runtime.keys.Claim(runtime.organisation, kCustomerReferences,
+                                                        imported.person().reference()));
+  }
   ASSIGN_OR_RETURN(ContactState state,
                    StateFor(caller, customer.entry, request.contact(), row.occurred_at_us()));
   ASSIGN_OR_RETURN(Step contact, DecideContact(request, UnderCustomer(customer), state));
