@@ -260,27 +260,30 @@ TEST_F(ContactServiceTest, BesideAnAnonymousReportTheRestTellsNothingOfIt) {
   anonymous.clear_advice();
   anonymous.set_anonymous(true);
   ASSERT_TRUE(Split(anonymous).ok());
-  server_.Register(amy_, "R2", "Sam Poe", "T-2");
-  auto plain = testing::GoodSplit();
-  plain.clear_advice();
-  plain.clear_asb_report();
-  plain.set_advice("to send separate messages");
-  plain.set_customer("R2");
-  ASSERT_TRUE(Split(plain).ok());
-  // Nothing for who works on reports, not even the link that every split leaves.
+  // Nothing for who works on reports.
   EXPECT_THAT(ShownTo(asb_officer_), ElementsAre("ENTRY_KIND_REGISTRATION"));
   EXPECT_THAT(ShownTo(amy_),
               ElementsAre("ENTRY_KIND_SERVICE_REQUEST", "boiler out, two children at home",
                           "ENTRY_KIND_REGISTRATION"));
-  // The log holds for both customers the same types, in the same streams.
+  // In the log it looks like any contact with a service request, down to the size of each part.
+  server_.Register(amy_, "R2", "Pat Doe", "T-2");
+  auto plain = testing::GoodRecordContact();
+  plain.set_customer("R2");
+  *plain.mutable_contact() = anonymous.contact();
+  *plain.mutable_service_request() = anonymous.service_requests(0);
+  ASSERT_TRUE(Command<api::RecordContactResponse>("RecordContact", plain).ok());
   const auto shape = [this](const std::string& reference) {
-    std::vector<std::string> kinds;
+    std::vector<std::string> lines;
     for (const auto& stored : server_.AllEvents()) {
-      if (stored.event.stream().root() != server_.Customer(reference).root.bytes()) continue;
-      if (stored.event.type() == ev::SeparateSubmissionAdvised::descriptor()->full_name()) continue;
-      kinds.push_back(stored.event.type() + stored.event.stream().sub_stream());
+      const auto& event = stored.event;
+      if (event.stream().root() != server_.Customer(reference).root.bytes()) continue;
+      lines.push_back(absl::StrCat(event.type(), " ", event.stream().sub_stream(), " ",
+                                   event.append().index(), "/", event.append().count()));
+      for (const auto& part : event.sealed()) {
+        absl::StrAppend(&lines.back(), " ", part.ciphertext().size());
+      }
     }
-    return kinds;
+    return lines;
   };
   EXPECT_EQ(shape("R1"), shape("R2"));
 }
