@@ -60,10 +60,11 @@ inline constexpr size_t kNameLengthMax = 32;
 // Sealed parts of one event.
 inline constexpr size_t kSealedPartsMax = 64;
 
-// Restricted events have at least this many parts, then multiples of it, and parts of at least this
-// size, so that the small ones look alike.
+// Restricted events have at least this many parts, then multiples of it.
 inline constexpr size_t kRestrictedPartsClass = 4;
-inline constexpr size_t kRestrictedPartBytesMin = 256;
+// Size of the smallest part of a restricted event, and of an open one with several categories, so
+// that short parts look like empty ones.
+inline constexpr size_t kAlikePartBytesMin = 256;
 static_assert(kSealedPartsMax % kRestrictedPartsClass == 0);
 
 // Directory references, and the keys that a key store caches.

@@ -71,9 +71,10 @@ class Sealer {
   Sealer(const Sealer&) = delete;
   Sealer& operator=(const Sealer&) = delete;
 
-  // Seals `message`. In a restricted type each category of the event's own subject gets a part,
-  // also when its fields are empty, so that whoever may read the category sees that something
-  // ended; in an open type only what is set gets one. kInvalidArgument: not an annotated event
+  // Seals `message`. Each category of the event's own subject gets a part, also when its fields are
+  // empty, so that number and order of the parts tell nothing of the content. In a restricted type
+  // the empty part opens, so that whoever may read the category sees that something ended; in an
+  // open type it is a dummy, which opens for nobody. kInvalidArgument: not an annotated event
   // type, a header without id, subject or scope time, a field sealed under another subject whose id
   // is not given, fields that this build does not know, more than kSealedPartsMax parts, or above
   // kEventBytesMax. kFailedPrecondition (SUBJECT_FENCED).

@@ -112,7 +112,7 @@ class Compiler {
     }
     RETURN_IF_ERROR(CheckNoneBelow(field));
     auto& own = plan_->own_categories;
-    if (plan_->restricted && sealed.subject_field == nullptr &&
+    if (sealed.subject_field == nullptr &&
         std::find(own.begin(), own.end(), sealed.category) == own.end()) {
       own.push_back(sealed.category);
     }

@@ -34,10 +34,13 @@ struct MessagePlan {
 // The annotations of one event type, read once.
 struct TypePlan {
   bool restricted = false;
-  // Restricted types: categories of the event's own subject, which always get a part.
+  // Categories of the event's own subject, in the order of the fields: each always gets a part.
   std::vector<const CategoryRule*> own_categories;
   std::vector<const CategoryRule*> fold_categories;
   MessagePlan root;
+
+  // Whether a part must not tell by its size what it is, or whether it holds anything.
+  bool parts_look_alike() const { return restricted || own_categories.size() > 1; }
 };
 
 // Reads and checks the annotations of `type`. Pure. kInvalidArgument: as CheckAnnotations().

@@ -31,6 +31,8 @@ constexpr int64_t kLastYear = 9999;
 struct Part {
   KeyPurpose purpose;
   Message* message;
+  // Open types: no field of the category is set. Looks like a part, and needs no key.
+  bool empty = false;
 };
 
 // Takes a message apart into what stays clear and the parts.
@@ -50,7 +52,11 @@ class Taker {
     if (rest->ByteSizeLong() != 0) {
       return absl::InvalidArgumentError("the event has fields that this build does not know");
     }
-    return TakeFold();
+    RETURN_IF_ERROR(TakeFold());
+    // In a restricted type an empty part tells its readers the real type, so it is a real one.
+    if (plan_.restricted) return absl::OkStatus();
+    for (Part& part : parts_) part.empty = part.message->ByteSizeLong() == 0;
+    return absl::OkStatus();
   }
 
   const Message& clear() const { return *clear_; }
@@ -189,6 +195,11 @@ class PartSealer {
     return status;
   }
 
+  // Adds what looks like a part of an empty content and is none: nobody can open it.
+  absl::Status AddEmpty(size_t minimum) {
+    return AddDummy(std::max(PaddedSize(0), minimum) + kAeadTagSize);
+  }
+
   // Fills up with parts that look like the others and hold nothing, and mixes them, so that neither
   // number nor place nor size tells which is which.
   absl::Status AddDummiesAndShuffle() {
@@ -197,7 +208,8 @@ class PartSealer {
         (static_cast<size_t>(real) + kRestrictedPartsClass - 1) / kRestrictedPartsClass;
     while (static_cast<size_t>(event_->sealed_size()) <
            std::max<size_t>(wanted, 1) * kRestrictedPartsClass) {
-      RETURN_IF_ERROR(AddDummy(real));
+      ASSIGN_OR_RETURN(const size_t size, SizeOfOneOf(real));
+      RETURN_IF_ERROR(AddDummy(size));
     }
     for (int i = event_->sealed_size() - 1; i > 0; --i) {
       ASSIGN_OR_RETURN(const size_t other, Below(random_, static_cast<size_t>(i) + 1));
@@ -219,12 +231,14 @@ class PartSealer {
     return absl::OkStatus();
   }
 
-  absl::Status AddDummy(int real) {
-    size_t size = kRestrictedPartBytesMin + kAeadTagSize;
-    if (real > 0) {
-      ASSIGN_OR_RETURN(const size_t model, Below(random_, static_cast<size_t>(real)));
-      size = event_->sealed(static_cast<int>(model)).ciphertext().size();
-    }
+  absl::StatusOr<size_t> SizeOfOneOf(int parts) {
+    if (parts == 0) return kAlikePartBytesMin + kAeadTagSize;
+    ASSIGN_OR_RETURN(const size_t model, Below(random_, static_cast<size_t>(parts)));
+    return event_->sealed(static_cast<int>(model)).ciphertext().size();
+  }
+
+  // `size`: of the ciphertext with its tag.
+  absl::Status AddDummy(size_t size) {
     SealedPart& part = *event_->add_sealed();
     ASSIGN_OR_RETURN(*part.mutable_key_reference(), keys_.MakeReference(KeyPurpose{}));
     RETURN_IF_ERROR(Fill(random_, kAeadNonceSize, part.mutable_nonce()));
@@ -276,7 +290,9 @@ void SetSealedHeader(const EventHeader& header, bool restricted, SealedHeader* s
 absl::StatusOr<std::vector<LeasedKey>> KeysOf(const std::vector<Part>& parts, KeyStore& keys) {
   std::vector<KeyPurpose> purposes;
   purposes.reserve(parts.size());
-  for (const Part& part : parts) purposes.push_back(part.purpose);
+  for (const Part& part : parts) {
+    if (!part.empty) purposes.push_back(part.purpose);
+  }
   return keys.GetOrCreateKeys(purposes);
 }
 
@@ -285,7 +301,8 @@ absl::Status SealParts(const EventHeader& header, const TypePlan& plan, const Me
   if (parts.size() > kSealedPartsMax) {
     return absl::InvalidArgumentError("the event has too many sealed parts");
   }
-  if (header.seal_actor && parts.empty()) {
+  const auto is_empty = [](const Part& part) { return part.empty; };
+  if (header.seal_actor && std::all_of(parts.begin(), parts.end(), is_empty)) {
     return absl::InvalidArgumentError("an event without sealed parts cannot seal its actor");
   }
   PartContent content;
@@ -293,14 +310,18 @@ absl::Status SealParts(const EventHeader& header, const TypePlan& plan, const Me
   if (plan.restricted || header.seal_actor) {
     SetSealedHeader(header, plan.restricted, content.mutable_header());
   }
-  const size_t minimum = plan.restricted ? kRestrictedPartBytesMin : 0;
+  const size_t minimum = plan.parts_look_alike() ? kAlikePartBytesMin : 0;
   ASSIGN_OR_RETURN(const std::vector<LeasedKey> leased, KeysOf(parts, keys));
-  for (size_t i = 0; i < parts.size(); ++i) {
-    if (!parts[i].message->SerializeToString(content.mutable_message())) {
+  auto key = leased.begin();
+  for (const Part& part : parts) {
+    if (part.empty) {
+      RETURN_IF_ERROR(sealer->AddEmpty(minimum));
+      continue;
+    }
+    if (!part.message->SerializeToString(content.mutable_message())) {
       return absl::InvalidArgumentError("the event cannot be serialised");
     }
-    RETURN_IF_ERROR(
-        sealer->Seal(parts[i].purpose, leased[i], content.SerializeAsString(), minimum));
+    RETURN_IF_ERROR(sealer->Seal(part.purpose, *key++, content.SerializeAsString(), minimum));
     WipeString(*content.mutable_message());
   }
   return plan.restricted ? sealer->AddDummiesAndShuffle() : absl::OkStatus();

@@ -29,7 +29,7 @@ absl::Status TimelineKeys::RemoveCorrectedParts(const Event& correction, Event& 
   std::set<std::pair<SubjectId, uint32_t>> corrected;
   for (const auto& part : correction.sealed()) {
     ASSIGN_OR_RETURN(const KeyPurpose purpose, keys_.OpenReference(part.key_reference()));
-    corrected.emplace(purpose.subject, purpose.category);
+    if (purpose.category != 0) corrected.emplace(purpose.subject, purpose.category);
   }
   for (int i = original.sealed_size() - 1; i >= 0; --i) {
     ASSIGN_OR_RETURN(const KeyPurpose purpose,

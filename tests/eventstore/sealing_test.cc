@@ -195,7 +195,7 @@ TEST_F(SealingTest, RestrictedEventsOfDifferentKindsLookAlike) {
     for (auto& part : *event.mutable_sealed()) {
       EXPECT_EQ(part.key_reference().size(), kKeyReferenceSize);
       EXPECT_EQ(part.nonce().size(), kAeadNonceSize);
-      EXPECT_EQ(part.ciphertext().size(), kRestrictedPartBytesMin + kAeadTagSize);
+      EXPECT_EQ(part.ciphertext().size(), kAlikePartBytesMin + kAeadTagSize);
       part.Clear();
     }
   }
@@ -229,14 +229,103 @@ TEST_F(SealingTest, SizesAreOfClasses) {
   EXPECT_EQ(PaddedSize(96), 128u);
   EXPECT_EQ(PaddedSize(191), 192u);
   EXPECT_EQ(PaddedSize(192), 256u);
-  events::ContactRecorded message;
-  std::set<size_t> sizes;
+  // One category: whether it is filled is not hidden behind a larger size.
+  events::SeparateSubmissionAdvised one;
+  events::ContactRecorded several;
+  std::set<size_t> sizes_of_one, sizes_of_several;
   for (size_t size = 0; size < 300; ++size) {
-    message.mutable_contact()->set_summary(std::string(size, 'x'));
-    const Event event = SealToEvent(Header(), message);
-    sizes.insert(event.sealed(0).ciphertext().size() - kAeadTagSize);
+    one.set_advice(std::string(size, 'x'));
+    several.mutable_contact()->set_summary(std::string(size, 'x'));
+    sizes_of_one.insert(SealToEvent(Header(), one).sealed(0).ciphertext().size() - kAeadTagSize);
+    sizes_of_several.insert(SealToEvent(Header(), several).sealed(0).ciphertext().size() -
+                            kAeadTagSize);
   }
-  EXPECT_THAT(sizes, ::testing::ElementsAre(64, 96, 128, 192, 256, 384));
+  EXPECT_THAT(sizes_of_one, ::testing::ElementsAre(64, 96, 128, 192, 256, 384));
+  EXPECT_THAT(sizes_of_several, ::testing::ElementsAre(256, 384));
+}
+
+// Sizes of the parts, in their order: all that shows of them.
+std::vector<size_t> ShapeOf(const Event& event) {
+  std::vector<size_t> shape;
+  for (const auto& part : event.sealed()) {
+    shape.push_back(part.ByteSizeLong());
+    EXPECT_EQ(part.key_reference().size(), kKeyReferenceSize);
+    EXPECT_EQ(part.nonce().size(), kAeadNonceSize);
+  }
+  return shape;
+}
+
+// Sets the fields of the categories to something short.
+void FillShortly(const std::set<std::string>& categories, Message* message) {
+  const auto* reflection = message->GetReflection();
+  for (int i = 0; i < message->GetDescriptor()->field_count(); ++i) {
+    const auto* field = message->GetDescriptor()->field(i);
+    const auto& personal = field->options().GetExtension(records::log::v1::personal);
+    if (!categories.contains(personal.category())) continue;
+    if (field->message_type() != nullptr) {
+      reflection->MutableMessage(message, field);
+    } else if (field->is_repeated()) {
+      reflection->AddString(message, field, "short");
+    } else {
+      reflection->SetString(message, field, "short");
+    }
+  }
+}
+
+// CR-3.1.2b: the clear envelope does not say whether there is data of a special category.
+TEST_F(SealingTest, WhatAnOpenEventHoldsDoesNotShowInNumberSizeOrOrderOfItsParts) {
+  size_t types_with_several = 0;
+  for (const Descriptor* type : testing::EventTypes()) {
+    if (type->options().GetExtension(records::log::v1::event_type).restricted()) continue;
+    SCOPED_TRACE(type->full_name());
+    const std::set<std::string> all = CategoriesOf(*type);
+    const std::vector<std::string> categories(all.begin(), all.end());
+    types_with_several += categories.size() > 1 ? 1 : 0;
+    std::vector<size_t> shape_of_none;
+    for (size_t filled = 0; filled < size_t{1} << categories.size(); ++filled) {
+      std::set<std::string> some;
+      for (size_t i = 0; i < categories.size(); ++i) {
+        if ((filled >> i) % 2 == 1) some.insert(categories[i]);
+      }
+      const std::unique_ptr<Message> message(
+          MessageFactory::generated_factory()->GetPrototype(type)->New());
+      FillShortly(some, message.get());
+      const Event event = SealToEvent(Header(), *message);
+      if (filled == 0) shape_of_none = ShapeOf(event);
+      EXPECT_EQ(ShapeOf(event), shape_of_none);
+      EXPECT_EQ(event.sealed_size(), static_cast<int>(categories.size()));
+      const auto opened = OpenAll(event);
+      EXPECT_TRUE(MessageDifferencer::Equals(*opened->message, *message));
+      EXPECT_EQ(std::set<std::string>(opened->categories.begin(), opened->categories.end()), some);
+    }
+  }
+  EXPECT_GE(types_with_several, 4u);
+}
+
+// The place of a part says which category it is of, so it must not say which others there are.
+TEST_F(SealingTest, EachCategoryOfAnOpenTypeHasItsPlace) {
+  events::ContactRecorded message;
+  message.mutable_verbatim()->set_text("text");
+  const Event event = SealToEvent(Header(), message);
+  EXPECT_EQ(keys_.OpenReference(event.sealed(0).key_reference())->category, 0u);
+  EXPECT_EQ(keys_.OpenReference(event.sealed(1).key_reference())->category,
+            categories_.Find("contact-verbatim")->number);
+}
+
+// An empty part of an open type needs no key, and tells nobody that it was opened.
+TEST_F(SealingTest, AnEmptyPartOfAnOpenTypeOpensForNobody) {
+  events::ServiceRequestRaised message;
+  const auto none = sealer_.Seal(Header(), message);
+  ASSERT_TRUE(none.ok());
+  EXPECT_TRUE(none->keys.empty());
+  Event event = SealToEvent(Header(), message);
+  EXPECT_EQ(event.sealed_size(), 2);
+  EXPECT_TRUE(OpenAll(event)->categories.empty());
+  EXPECT_EQ(OpenAll(event)->type, message.GetDescriptor()->full_name());
+  message.mutable_request()->set_description("no heating");
+  event = SealToEvent(Header(), message);
+  EXPECT_THAT(OpenAll(event)->categories, ::testing::ElementsAre("service-request"));
+  EXPECT_TRUE(OpenOnly(event, {"vulnerability"})->categories.empty());
 }
 
 TEST_F(SealingTest, PaddingComesOffAndNothingElseIsTakenForIt) {
@@ -262,7 +351,8 @@ TEST_F(SealingTest, ScopesFollowTheCategory) {
   std::set<KeyPurpose> purposes;
   const Event event = SealToEvent(header, message);
   for (const auto& part : event.sealed()) {
-    purposes.insert(*keys_.OpenReference(part.key_reference()));
+    const KeyPurpose purpose = *keys_.OpenReference(part.key_reference());
+    if (purpose.category != 0) purposes.insert(purpose);
   }
   const std::set<KeyPurpose> expected = {
       {header.subject, 1, {}},
@@ -509,7 +599,7 @@ TEST_F(SealingTest, ATypeThatCannotBeOneIsDamage) {
 TEST_F(SealingTest, TooManyPartsAreDamage) {
   Event event = SealToEvent(Header(), events::ContactRecorded());
   const std::string dummy = *keys_.MakeReference({});
-  for (size_t i = 0; i < kSealedPartsMax; ++i) event.add_sealed()->set_key_reference(dummy);
+  for (size_t i = 2; i < kSealedPartsMax; ++i) event.add_sealed()->set_key_reference(dummy);
   EXPECT_TRUE(OpenAll(event).ok());
   event.add_sealed()->set_key_reference(dummy);
   EXPECT_EQ(OpenAll(event).status().code(), absl::StatusCode::kDataLoss);

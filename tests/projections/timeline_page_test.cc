@@ -165,6 +165,18 @@ TEST_F(TimelinePageTest, WhatMayNotBeOpenedIsLeftOutWithoutAHint) {
   EXPECT_THAT(Page({.root = with.root}, all_).entries, SizeIs(23));
 }
 
+// CR-3.1.2b
+TEST_F(TimelinePageTest, ACategoryThatHoldsNothingNeitherMakesAnEntryNorIsNamed) {
+  const Customer customer = NewCustomer();
+  Record(customer, Phone("no words of the customer"));
+  const TimelinePage none = Page({.root = customer.root}, {"contact-verbatim"});
+  EXPECT_THAT(none.entries, IsEmpty());
+  EXPECT_THAT(none.opened.categories, IsEmpty());
+  const TimelinePage page = Page({.root = customer.root}, {"contact", "contact-verbatim"});
+  EXPECT_THAT(page.entries, SizeIs(1));
+  EXPECT_THAT(page.opened.categories, ElementsAre("contact"));
+}
+
 TEST_F(TimelinePageTest, TheFoldPartOpensNothingForAReader) {
   const Customer customer = NewCustomer();
   Record(customer, AsbLink());
