@@ -131,7 +131,7 @@ grpc::ServerUnaryReactor* AccessServiceImpl::ListAccess(grpc::CallbackServerCont
     reactor->Finish(ToGrpcStatus(status));
   };
   backend_.authoriser.Authorise(
-      *context, absl::StrCat(kService, "ListAccess"),
+      *context, absl::StrCat(kService, "ListAccess"), request->customer(),
       [this, request, response, finish](absl::StatusOr<Authorised> caller) {
         if (!caller.ok()) return finish(caller.status());
         auto customer = ExistingCustomer(backend_.runtime, request->customer());

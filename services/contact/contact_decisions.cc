@@ -68,6 +68,7 @@ Step SensitiveStep(const SensitiveTarget& target, absl::string_view collection, 
   step.expectations.push_back({.stream = stream, .kind = Expectation::Kind::kNoStream});
   step.facts.push_back(
       FactOf(std::move(stream), target.ids.subject, std::move(event), occurred_at));
+  step.facts[0].cut_to_day = true;
   return step;
 }
 
@@ -192,9 +193,8 @@ Step DecideAsbReport(const ev::AsbReport& report, const SensitiveTarget& target,
     reported.set_reporter(std::string(reporter->entry.root.bytes()));
   }
   if (best_fit != nullptr) *reported.mutable_best_fit() = *best_fit;
-  Step step = SensitiveStep(target, kCases, std::move(reported), occurred_at);
-  step.facts[0].anonymous = anonymous;
-  return step;
+  if (!anonymous) reported.set_reported_at_us(absl::ToUnixMicros(occurred_at));
+  return SensitiveStep(target, kCases, std::move(reported), occurred_at);
 }
 
 absl::StatusOr<Step> DecideSplitForCustomer(const api::SplitMessageRequest& request,
@@ -247,12 +247,14 @@ absl::StatusOr<Step> DecideDocument(const api::IndexDocumentRequest& request,
       ev::AsbDocumentIndexed indexed;
       *indexed.mutable_entry() = request.entry();
       indexed.set_customer(owner);
+      indexed.set_occurred_at_us(absl::ToUnixMicros(at));
       return SensitiveStep(sensitive, kCases, std::move(indexed), at);
     }
     case ev::DOCUMENT_SYSTEM_INDEPENDENT_LIVING: {
       ev::IndependentLivingDocumentIndexed indexed;
       *indexed.mutable_entry() = request.entry();
       indexed.set_customer(owner);
+      indexed.set_occurred_at_us(absl::ToUnixMicros(at));
       return SensitiveStep(sensitive, kCases, std::move(indexed), at);
     }
     default: {

@@ -10,7 +10,7 @@ ImportReactor::ImportReactor(Backend& backend, const ContactPlans& plans,
                              grpc::CallbackServerContext* context)
     : backend_(backend), plans_(plans) {
   backend_.authoriser.Authorise(
-      *context, "records.api.v1.ContactService.ImportContacts",
+      *context, "records.api.v1.ContactService.ImportContacts", "",
       [this](absl::StatusOr<Authorised> caller) { Begin(std::move(caller)); });
 }
 
@@ -49,7 +49,7 @@ void ImportReactor::OnReadDone(bool ok) {
     end = Advance();
   }
   FinishIf(std::move(end));
-  if (row == nullptr || backend_.runtime.executor.Run([this, row] { Work(row); })) return;
+  if (row == nullptr || backend_.runtime.bulk_executor.Run([this, row] { Work(row); })) return;
   Complete(row, ServerBusy());
 }
 

@@ -170,7 +170,8 @@ grpc::ServerUnaryReactor* CustomerServiceImpl::ListJointTenants(
   auto finish = [reactor](absl::Status status) { reactor->Finish(ToGrpcStatus(status)); };
   const std::string method = std::string(kService) + "ListJointTenants";
   backend_.authoriser.Authorise(
-      *context, method, [this, request, response, finish](absl::StatusOr<Authorised> caller) {
+      *context, method, request->customer(),
+      [this, request, response, finish](absl::StatusOr<Authorised> caller) {
         if (!caller.ok()) return finish(caller.status());
         auto customer = ExistingCustomer(backend_.runtime, request->customer());
         if (absl::IsPermissionDenied(customer.status())) {

@@ -16,7 +16,8 @@ using eventstore::ReadDirection;
 using eventstore::Revision;
 using eventstore::StoredEvent;
 
-// Calls `visit` with each event of a stream, oldest first, page by page.
+}  // namespace
+
 absl::Status ForEachEvent(const Runtime& runtime, const eventstore::StreamName& stream,
                           absl::FunctionRef<absl::Status(const StoredEvent&)> visit) {
   Revision next{0};
@@ -28,8 +29,6 @@ absl::Status ForEachEvent(const Runtime& runtime, const eventstore::StreamName& 
     next = Revision{page.back().event.revision() + 1};
   }
 }
-
-}  // namespace
 
 CustomerDetails Evolve(CustomerDetails details, const google::protobuf::Message& event) {
   if (const auto* registered = dynamic_cast<const ev::CustomerRegistered*>(&event)) {

@@ -48,6 +48,10 @@ CustomerDetails Evolve(CustomerDetails details, const google::protobuf::Message&
 eventstore::StreamName StreamOf(const Runtime& runtime, absl::string_view collection,
                                 const eventstore::RootId& root, absl::string_view sub_stream = "");
 
+// Calls `visit` with each event of a stream, oldest first, page by page, until it fails.
+absl::Status ForEachEvent(const Runtime& runtime, const eventstore::StreamName& stream,
+                          absl::FunctionRef<absl::Status(const eventstore::StoredEvent&)> visit);
+
 // The customer that a reference leads to, or nullopt: unknown, or claimed and never registered.
 absl::StatusOr<std::optional<eventstore::DirectoryEntry>> FindCustomer(const Runtime& runtime,
                                                                        absl::string_view reference);

@@ -5,6 +5,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "eventstore/status_macros.h"
 #include "services/errors/errors.h"
+#include "services/runtime/rpc.h"
 #include "services/runtime/tracer.h"
 
 namespace records::services {
@@ -15,21 +16,19 @@ using eventstore::RootId;
 
 // Customers who ever joined the tenancy of a contract, in the order they joined.
 absl::StatusOr<std::vector<RootId>> MembersOf(const Runtime& runtime, const RootId& tenancy) {
-  ASSIGN_OR_RETURN(auto events, runtime.log.ReadStream(eventstore::Ledger::kEvents,
-                                                       StreamOf(runtime, kTenancies, tenancy), {},
-                                                       eventstore::ReadDirection::kForward,
-                                                       {.events = eventstore::kReadEventsMax}));
   std::vector<RootId> members;
   absl::flat_hash_set<RootId> seen;
-  for (const auto& stored : events) {
+  auto add = [&](const eventstore::StoredEvent& stored) -> absl::Status {
     ASSIGN_OR_RETURN(auto opened, runtime.sealer.Open(stored.event, [](absl::string_view category) {
       return category == "tenancy";
     }));
     const auto* joined = dynamic_cast<const ev::TenancyJoined*>(opened.message.get());
-    if (joined == nullptr || joined->customer().empty()) continue;  // erased
+    if (joined == nullptr || joined->customer().empty()) return absl::OkStatus();  // erased
     ASSIGN_OR_RETURN(RootId member, RootId::FromBytes(joined->customer()));
     if (seen.insert(member).second) members.push_back(member);
-  }
+    return absl::OkStatus();
+  };
+  RETURN_IF_ERROR(ForEachEvent(runtime, StreamOf(runtime, kTenancies, tenancy), add));
   return members;
 }
 
@@ -52,7 +51,7 @@ absl::StatusOr<Plan> PlanRegistration(const Runtime& runtime, const ev::PersonDe
   ASSIGN_OR_RETURN(auto head,
                    runtime.log.StreamHead(eventstore::Ledger::kEvents, customer.Stream()));
   if (head.has_value()) {
-    return Refusal(absl::StatusCode::kAlreadyExists, "CUSTOMER_EXISTS",
+    return Refusal(absl::StatusCode::kAlreadyExists, kCustomerExists,
                    "A customer with this reference is registered. Use correct to change details.");
   }
   Plan plan;

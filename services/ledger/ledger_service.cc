@@ -22,14 +22,28 @@ bool IsBackupName(absl::string_view name) {
 
 }  // namespace
 
+// What administers keys or log leaves a trace with whoever does it, before it is done.
+void LedgerServiceImpl::AuthoriseTraced(grpc::CallbackServerContext& context, const char* method,
+                                        std::function<void(absl::StatusOr<Authorised>)> done) {
+  backend_.authoriser.Authorise(context, absl::StrCat(kService, method), "",
+                                [this, done = std::move(done)](absl::StatusOr<Authorised> caller) {
+                                  if (!caller.ok()) return done(caller.status());
+                                  backend_.tracer.Trace(
+                                      caller->staff, kStaff, TraceOf(*caller, {}, 0),
+                                      [done, caller = *caller](absl::Status traced) {
+                                        if (!traced.ok()) return done(traced);
+                                        done(caller);
+                                      });
+                                });
+}
+
 grpc::ServerUnaryReactor* LedgerServiceImpl::Administer(
     grpc::CallbackServerContext* context, const char* method,
     std::function<absl::Status(const Authorised&)> work) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   auto finish = [reactor](absl::Status status) { reactor->Finish(ToGrpcStatus(status)); };
-  backend_.authoriser.Authorise(
-      *context, absl::StrCat(kService, method),
-      [this, finish, work = std::move(work)](absl::StatusOr<Authorised> caller) {
+  AuthoriseTraced(
+      *context, method, [this, finish, work = std::move(work)](absl::StatusOr<Authorised> caller) {
         if (!caller.ok()) return finish(caller.status());
         auto run = [finish, work, caller = *std::move(caller)] { finish(work(caller)); };
         if (!backend_.runtime.executor.Run(std::move(run))) finish(ServerBusy());
@@ -40,13 +54,12 @@ grpc::ServerUnaryReactor* LedgerServiceImpl::Administer(
 grpc::ServerWriteReactor<api::TailLogResponse>* LedgerServiceImpl::TailLog(
     grpc::CallbackServerContext* context, const api::TailLogRequest* request) {
   auto reactor = TailReactor::Create();
-  backend_.authoriser.Authorise(
-      *context, absl::StrCat(kService, "TailLog"),
-      [this, reactor, request = *request](absl::StatusOr<Authorised> caller) {
-        absl::Status started =
-            caller.ok() ? tails_.Start(reactor, *caller, request) : caller.status();
-        if (!started.ok()) reactor->End(started);
-      });
+  AuthoriseTraced(*context, "TailLog",
+                  [this, reactor, request = *request](absl::StatusOr<Authorised> caller) {
+                    absl::Status started =
+                        caller.ok() ? tails_.Start(reactor, *caller, request) : caller.status();
+                    if (!started.ok()) reactor->End(started);
+                  });
   return reactor.get();
 }
 

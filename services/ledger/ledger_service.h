@@ -33,7 +33,10 @@ class LedgerServiceImpl final : public records::api::v1::LedgerService::Callback
                                        records::api::v1::BackupKeysResponse* response) override;
 
  private:
-  // Authorises, then runs `work` on a thread of the executor: what it does waits for a disk.
+  // Authorises, and leaves a trace with the caller.
+  void AuthoriseTraced(grpc::CallbackServerContext& context, const char* method,
+                       std::function<void(absl::StatusOr<Authorised>)> done);
+  // The same, then runs `work` on a thread of the executor: what it does waits for a disk.
   grpc::ServerUnaryReactor* Administer(grpc::CallbackServerContext* context, const char* method,
                                        std::function<absl::Status(const Authorised&)> work);
 

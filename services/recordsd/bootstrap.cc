@@ -44,6 +44,7 @@ absl::Status GrantFirstAdministrator(const Runtime& runtime, const projections::
                                  .lawful_basis = runtime.lawful_bases.Of(*granted.GetDescriptor())};
   ASSIGN_OR_RETURN(auto sealed, runtime.sealer.Seal(header, granted));
   eventstore::Append append;
+  append.from_reserve = true;  // a server that nobody may administer is of no use
   append.events.push_back(std::move(sealed.event));
   append.subjects = std::move(sealed.subjects);
   append.keys = std::move(sealed.keys);

@@ -23,8 +23,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   });
   RETURN_IF_ERROR(parts->Prepare());
   RETURN_IF_ERROR(parts->LoadPolicy());
-  RETURN_IF_ERROR(parts->OpenStore());
   RETURN_IF_ERROR(parts->OpenIssuers());
+  RETURN_IF_ERROR(parts->OpenStore());
   RETURN_IF_ERROR(parts->OpenViews());
   parts->MakeServices();
   RETURN_IF_ERROR(parts->StartMetrics());
@@ -37,6 +37,7 @@ Server::~Server() {
   Drain();
   // What calls left behind ends before what it uses.
   parts_->ledger.reset();
+  parts_->bulk_executor->Stop();
   parts_->executor->Stop();
   parts_.reset();
   SetIncidentHook(nullptr);

@@ -159,8 +159,8 @@ absl::Status Server::Parts::OpenViews() {
 
 void Server::Parts::MakeServices() {
   runtime = std::make_unique<Runtime>(Runtime{*log, *keys, *sealer, eventstore::SystemClock(),
-                                              eventstore::SystemRandom(), *executor, *categories,
-                                              *lawful_bases, options.organisation});
+                                              eventstore::SystemRandom(), *executor, *bulk_executor,
+                                              *categories, *lawful_bases, options.organisation});
   tracer = std::make_unique<Tracer>(*runtime);
   authoriser = std::make_unique<Authoriser>(*runtime, *decisions, *methods, *grants_view,
                                             *authenticator, *tracer);

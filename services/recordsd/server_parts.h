@@ -28,6 +28,7 @@ namespace records::services {
 
 // They wait for disks and views, they do not compute.
 inline constexpr int kWorkerThreads = 16;
+inline constexpr int kBulkThreads = 8;
 
 // Members are destroyed from the last to the first: each may use those above it.
 struct Server::Parts {
@@ -45,6 +46,7 @@ struct Server::Parts {
 
   // Before the log: a late callback of the log finds it stopped, not gone.
   std::unique_ptr<Executor> executor = std::make_unique<Executor>(kWorkerThreads);
+  std::unique_ptr<Executor> bulk_executor = std::make_unique<Executor>(kBulkThreads);
   std::unique_ptr<eventstore::KeyStore> keys;
   std::unique_ptr<eventstore::EventLog> log;
   std::unique_ptr<eventstore::Sealer> sealer;

@@ -69,6 +69,7 @@ absl::StatusOr<Decision> Authoriser::DecideFor(const Caller& caller, absl::strin
 }
 
 void Authoriser::Authorise(const grpc::ServerContextBase& context, absl::string_view method,
+                           absl::string_view asked_for,
                            absl::AnyInvocable<void(absl::StatusOr<Authorised>)> done) {
   auto caller = authenticator_.Admit(context);
   if (!caller.ok()) return done(caller.status());
@@ -80,7 +81,7 @@ void Authoriser::Authorise(const grpc::ServerContextBase& context, absl::string_
       .caller = *std::move(caller), .method = std::string(method), .staff = **staff};
   auto decision = DecideFor(authorised.caller, method, authorised.staff);
   if (absl::IsPermissionDenied(decision.status())) {
-    return Refuse(authorised, "",
+    return Refuse(authorised, asked_for,
                   [done = std::move(done)](absl::Status status) mutable { done(status); });
   }
   if (!decision.ok()) return done(decision.status());

@@ -46,7 +46,11 @@ class Authoriser {
   //   kInvalidArgument    what is wrong with the purpose
   //   kResourceExhausted  the caller is over the rate
   //   kPermissionDenied   refused; the refusal of a known caller is traced before `done` is called
+  //
+  // `asked_for` is the reference that the call is about, for the trace of a refusal; it may be
+  // empty.
   void Authorise(const grpc::ServerContextBase& context, absl::string_view method,
+                 absl::string_view asked_for,
                  absl::AnyInvocable<void(absl::StatusOr<Authorised>)> done);
 
   // Decides again for a stream that goes on: the token may have expired, a role been revoked.

@@ -154,7 +154,7 @@ absl::StatusOr<eventstore::Append> CommandRunner::SealStep(const Run_& run, size
   for (const Fact& fact : step.facts) {
     ASSIGN_OR_RETURN(EventId id, EventId::Generate(runtime_.random));
     const absl::Time at =
-        fact.anonymous
+        fact.cut_to_day
             ? absl::UnixEpoch() + absl::Floor(fact.occurred_at - absl::UnixEpoch(), absl::Hours(24))
             : fact.occurred_at;
     eventstore::EventHeader header{
@@ -163,8 +163,8 @@ absl::StatusOr<eventstore::Append> CommandRunner::SealStep(const Run_& run, size
         .subject = fact.subject,
         .occurred_at = at,
         .scope_time = fact.scope_time.value_or(at),
-        .time_precision = fact.anonymous ? records::log::v1::TIME_PRECISION_DAY
-                                         : records::log::v1::TIME_PRECISION_UNSPECIFIED,
+        .time_precision = fact.cut_to_day ? records::log::v1::TIME_PRECISION_DAY
+                                          : records::log::v1::TIME_PRECISION_UNSPECIFIED,
         .actor = run.command.caller.staff.subject,
         .purpose = run.command.caller.caller.purpose,
         .lawful_basis = runtime_.lawful_bases.Of(*fact.message->GetDescriptor()),

@@ -24,7 +24,9 @@ struct Fact {
   absl::Time occurred_at;
   std::optional<absl::Time> scope_time;  // a correction: when what it corrects happened
   std::optional<eventstore::EventId> causation;
-  bool anonymous = false;  // times cut to the day, no causation, no correlation (CR-3.1.3)
+  // Clear times are cut to the day, so that nobody joins two roots by their times: cases, anonymous
+  // or not (CR-3.1.3), and tenancies.
+  bool cut_to_day = false;
 };
 
 // Facts of one partition: one atomic append.

@@ -25,6 +25,9 @@ struct Backend {
   Tracer& tracer;
 };
 
+// Reason of the one refusal that tells that a customer exists.
+inline constexpr absl::string_view kCustomerExists = "CUSTOMER_EXISTS";
+
 // Where a command's planning runs.
 enum class Planning {
   kInline,   // state is read, and all keys are as a rule there: on the thread of the call
@@ -62,6 +65,13 @@ void RunAuthorised(Backend& backend, std::shared_ptr<CommandHandler<Request, Res
     if (absl::IsPermissionDenied(outcome.status())) {
       return backend.authoriser.Refuse(*caller, handler->asked_for, finish);
     }
+    // That a customer exists is told, so it leaves a trace as a read does.
+    if (ReasonOf(outcome.status()) == kCustomerExists) {
+      return backend.authoriser.Refuse(*caller, handler->asked_for,
+                                       [finish, told = outcome.status()](absl::Status traced) {
+                                         finish(absl::IsPermissionDenied(traced) ? told : traced);
+                                       });
+    }
     if (!outcome.ok()) return finish(outcome.status());
     auto reply = [handler, caller, response, finish, outcome = *std::move(outcome)] {
       finish(handler->reply(*caller, outcome, *response));
@@ -85,7 +95,7 @@ grpc::ServerUnaryReactor* HandleCommand(Backend& backend, grpc::CallbackServerCo
   };
   const absl::Time deadline = DeadlineOf(*context);
   backend.authoriser.Authorise(
-      *context, handler->method,
+      *context, handler->method, handler->asked_for,
       [&backend, handler, request, response, deadline, finish](absl::StatusOr<Authorised> caller) {
         if (!caller.ok()) return finish(caller.status());
         if (absl::Status cards = RefuseCardNumbers(*request); !cards.ok()) return finish(cards);

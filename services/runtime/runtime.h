@@ -21,6 +21,7 @@ struct Runtime {
   const eventstore::Clock& clock;
   eventstore::Random& random;
   Executor& executor;
+  Executor& bulk_executor;  // for rows of imports: nobody else waits behind them
   const eventstore::CategoryTable& categories;
   const LawfulBases& lawful_bases;
   std::string organisation;  // C50: on every stream

@@ -116,7 +116,7 @@ grpc::ServerUnaryReactor* TimelineServiceImpl::GetTimeline(grpc::CallbackServerC
   };
   const absl::Time deadline = std::min(DeadlineOf(*context), absl::Now() + kReadYourWriteWait);
   backend_.authoriser.Authorise(
-      *context, kGetTimeline,
+      *context, kGetTimeline, request->customer(),
       [this, request, response, finish, deadline](absl::StatusOr<Authorised> caller) {
         if (!caller.ok()) return finish(caller.status());
         if (request->read_your_write().empty()) return Answer(*caller, *request, *response, finish);
@@ -156,7 +156,7 @@ grpc::ServerWriteReactor<api::FollowTimelineResponse>* TimelineServiceImpl::Foll
     grpc::CallbackServerContext* context, const api::FollowTimelineRequest* request) {
   auto reactor = FollowReactor::Create();
   backend_.authoriser.Authorise(
-      *context, kFollowTimeline,
+      *context, kFollowTimeline, request->customer(),
       [this, reactor, request = *request](absl::StatusOr<Authorised> caller) {
         if (!caller.ok()) return reactor->End(caller.status());
         auto customer = ExistingCustomer(backend_.runtime, request.customer());

@@ -57,7 +57,7 @@ TEST(ContactDecisionsTest, AContactIsOneFactUnderACustomerWhoMustExist) {
   EXPECT_EQ(fact.stream.sub_stream, kContactsSubStream);
   EXPECT_EQ(fact.subject, Customer().entry.subject);
   EXPECT_EQ(fact.occurred_at, kNow);
-  EXPECT_FALSE(fact.anonymous);
+  EXPECT_FALSE(fact.cut_to_day);
   ASSERT_EQ(step->expectations.size(), 1u);
   EXPECT_EQ(step->expectations[0].kind, Expectation::Kind::kStreamExists);
   EXPECT_EQ(step->expectations[0].stream.root, Customer().entry.root);

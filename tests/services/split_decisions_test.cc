@@ -101,7 +101,7 @@ TEST(SplitDecisionsTest, AnAnonymousReportNamesNobodyAndLeavesNothingWithTheRepo
       DecideAsbReport(request.asb_report(), Report(), &customer, true, nullptr, kNow);
   const Fact& fact = report.facts[0];
   const auto& reported = dynamic_cast<const ev::AsbReported&>(*fact.message);
-  EXPECT_TRUE(fact.anonymous);
+  EXPECT_TRUE(fact.cut_to_day);
   EXPECT_TRUE(reported.anonymous());
   EXPECT_TRUE(reported.reporter().empty());
   EXPECT_FALSE(fact.causation.has_value());
