@@ -23,7 +23,7 @@ class Follow {
   Follow(const testing::TestServer& server, const Who& who, const std::string& reference,
          const std::string& resume_token = "")
       : stub_(api::TimelineService::NewStub(server.Channel())) {
-    testing::TestServer::Prepare(context_, who);
+    testing::TestServer::PrepareStream(context_, who);
     api::FollowTimelineRequest request;
     request.set_customer(reference);
     request.set_resume_token(resume_token);

@@ -24,7 +24,7 @@ class Import {
  public:
   Import(const testing::TestServer& server, const Who& who)
       : stub_(api::ContactService::NewStub(server.Channel())) {
-    testing::TestServer::Prepare(context_, who);
+    testing::TestServer::PrepareStream(context_, who);
     stream_ = stub_->ImportContacts(&context_);
   }
   bool Write(const api::ImportContactsRequest& row) { return stream_->Write(row); }

@@ -56,6 +56,11 @@ void TestServer::Prepare(grpc::ClientContext& context, const Who& who) {
   if (!who.purpose.empty()) context.AddMetadata("purpose", who.purpose);
 }
 
+void TestServer::PrepareStream(grpc::ClientContext& context, const Who& who) {
+  Prepare(context, who);
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
+}
+
 std::string TestServer::Token(const std::string& subject, const std::vector<std::string>& roles,
                               absl::Duration lifetime) const {
   return *issuer->Mint(subject, roles, lifetime);

@@ -198,7 +198,7 @@ TEST_F(TimelineServiceTest, TheTraceIsDurableBeforeTheAnswerLeaves) {
   void* tag = nullptr;
   bool ok = false;
   const auto soon = std::chrono::system_clock::now() + std::chrono::milliseconds(200);
-  EXPECT_EQ(queue.AsyncNext(&tag, &ok, soon), grpc::CompletionQueue::TIMEOUT);
+  ASSERT_EQ(queue.AsyncNext(&tag, &ok, soon), grpc::CompletionQueue::TIMEOUT);
   server_.log->set_hook(nullptr);
   held[0]();
   ASSERT_TRUE(queue.Next(&tag, &ok));
