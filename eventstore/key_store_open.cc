@@ -214,8 +214,9 @@ absl::StatusOr<std::unique_ptr<KeyStore>> OpenKeyStoreOver(const KeyStorePorts& 
 
 absl::StatusOr<std::unique_ptr<KeyStore>> OpenKeyStore(const KeyStoreOptions& options) {
   DurableKeyStore::Owned owned;
-  owned.master_keys =
-      std::make_unique<MasterKeyFile>(absl::StrCat(options.data_dir, "/", kMasterKeyFile));
+  owned.master_keys = std::make_unique<MasterKeyFile>(
+      options.master_key_file.empty() ? absl::StrCat(options.data_dir, "/", kMasterKeyFile)
+                                      : options.master_key_file);
   KeyStorePorts ports;
   ports.anchors = &PosixAnchorFiles();
   ports.anchor_path = absl::StrCat(options.data_dir, "/", kKeyStoreAnchorFile);

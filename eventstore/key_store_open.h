@@ -19,7 +19,7 @@ class Env;
 
 namespace records::eventstore {
 
-// Files in the data folder.
+// Files in the data folder; the master key may lie elsewhere.
 inline constexpr char kKeyStoreFolder[] = "keys";
 inline constexpr char kKeyStoreAnchorFile[] = "keys.anchor";
 inline constexpr char kMasterKeyFile[] = "master.key";
@@ -28,6 +28,9 @@ inline constexpr char kKeyBackupManifest[] = "keys.sha256";
 
 struct KeyStoreOptions {
   std::string data_dir;  // must exist
+  // Empty: kMasterKeyFile in the data folder. On another disk, a copy or theft of the data opens
+  // nothing. Its folder must exist; of one key store only, as a rotation replaces it.
+  std::string master_key_file;
   const Clock* clock = &SystemClock();
   Random* random = &SystemRandom();
   // Not owned; nullptr: the machine's.

@@ -18,6 +18,8 @@ Exit codes: 0 stopped as asked; 1 could not start, or stopped by an error that t
 void AddOptions(CLI::App& app, ServerOptions& options) {
   app.add_option("--data", options.data_folder, "Folder of all that the server keeps")
       ->capture_default_str();
+  app.add_option("--master-key", options.master_key_file,
+                 "File of the master key, best on another disk; default: master.key in --data");
   app.add_option("--listen", options.listen, "Address; off loopback TLS is required")
       ->capture_default_str();
   app.add_option("--metrics", options.metrics, "Address of Prometheus metrics; empty: none")

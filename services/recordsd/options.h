@@ -10,6 +10,7 @@ namespace records::services {
 // How a server is told to run. Every field has a safe default.
 struct ServerOptions {
   std::string data_folder;
+  std::string master_key_file;  // empty: master.key in the data folder
   std::string listen;
   std::string metrics = "127.0.0.1:7401";  // empty: none
   std::string policy_folder;               // empty: the registers of deploy/policy, built in

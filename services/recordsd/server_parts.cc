@@ -130,7 +130,8 @@ absl::Status Server::Parts::OpenIssuers() {
 }
 
 absl::Status Server::Parts::OpenStore() {
-  ASSIGN_OR_RETURN(keys, eventstore::OpenKeyStore({.data_dir = options.data_folder}));
+  ASSIGN_OR_RETURN(keys, eventstore::OpenKeyStore({.data_dir = options.data_folder,
+                                                   .master_key_file = options.master_key_file}));
   eventstore::LogOptions log_options{
       .data_dir = options.data_folder, .partition_count = options.partitions, .guard = keys.get()};
   log_options.on_fatal = [](const absl::Status& status) {

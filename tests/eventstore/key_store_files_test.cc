@@ -5,6 +5,7 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/escaping.h"
@@ -45,6 +46,7 @@ class KeyStoreFilesTest : public ::testing::Test {
   absl::StatusOr<std::unique_ptr<KeyStore>> OpenIn(const std::string& folder) {
     KeyStoreOptions options;
     options.data_dir = folder;
+    options.master_key_file = master_key_file_;
     options.random = &random_;
     return OpenKeyStore(options);
   }
@@ -84,6 +86,7 @@ class KeyStoreFilesTest : public ::testing::Test {
   KeyPurpose NewPurpose() { return {*SubjectId::Generate(random_), 1, {}}; }
 
   testing_support::TempFolder folder_;
+  std::string master_key_file_;  // empty: in the folder
   RememberingRandom random_;
 };
 
@@ -149,6 +152,33 @@ TEST_F(KeyStoreFilesTest, AMissingMasterKeyIsRefusedAndNotMadeAnew) {
   EXPECT_FALSE(std::filesystem::exists(path));
   std::filesystem::rename(path + ".away", path);
   EXPECT_TRUE((*Open())->FindKey(purpose)->has_value());
+}
+
+TEST_F(KeyStoreFilesTest, TheMasterKeyMayLieOutsideTheDataFolder) {
+  const testing_support::TempFolder other_disk;
+  master_key_file_ = other_disk / "key of the north";
+  const KeyPurpose purpose = NewPurpose();
+  KeyId id;
+  {
+    const auto store = Open();
+    ASSERT_TRUE(store.ok()) << store.status();
+    id = (*store)->GetOrCreateKey(purpose)->id;
+    ASSERT_TRUE((*store)->RotateMasterKey().ok());
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder_ / kMasterKeyFile));
+  EXPECT_EQ((*(*Open())->FindKey(purpose))->id, id);
+  // Without the option it is looked for in the folder: refused, and none is made.
+  const std::string path = std::exchange(master_key_file_, "");
+  EXPECT_THAT(std::string(Open().status().message()), HasSubstr(folder_ / kMasterKeyFile));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / kMasterKeyFile));
+  master_key_file_ = path;
+  ASSERT_EQ(chmod(path.c_str(), 0644), 0);
+  EXPECT_THAT(std::string(Open().status().message()), HasSubstr("chmod 600 " + path));
+  std::filesystem::remove(path);
+  const absl::Status missing = Open().status();
+  EXPECT_EQ(missing.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(missing.message()), HasSubstr(path));
+  EXPECT_FALSE(std::filesystem::exists(path));
 }
 
 TEST_F(KeyStoreFilesTest, ADamagedMasterKeyIsRefused) {

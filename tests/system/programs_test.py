@@ -83,6 +83,19 @@ class StartTest(SystemTest):
         os.chmod(key, 0o600)
         server.start()
 
+    def test_the_master_key_may_lie_apart_from_the_data(self):
+        server = self.make_server()
+        key = os.path.join(server.folder, "other.key")
+        server.flags = ("--master-key", key)
+        server.start()
+        self.assertEqual(server.stop(), 0)
+        self.assertEqual(stat.S_IMODE(os.stat(key).st_mode), 0o600)
+        self.assertFalse(os.path.exists(os.path.join(server.data, "master.key")))
+        os.rename(key, key + ".away")
+        self.assert_not_started(server, key, "missing")
+        os.rename(key + ".away", key)
+        server.start()
+
     def test_the_data_folder_is_closed_to_others(self):
         server = self.start_server()
         self.assertEqual(stat.S_IMODE(os.stat(server.data).st_mode), 0o700)
