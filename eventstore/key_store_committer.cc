@@ -24,11 +24,17 @@ absl::StatusOr<std::optional<std::string>> PendingChanges::Get(Table table,
   return storage_.Get(table, row);
 }
 
-void PendingChanges::Put(Table table, std::string row, std::string value) {
+void PendingChanges::Insert(Table table, std::string row, std::string value) {
+  ++staged_rows_[table.index];
+  Replace(table, std::move(row), std::move(value));
+}
+
+void PendingChanges::Replace(Table table, std::string row, std::string value) {
   staged_.emplace_back(Place{table.index, std::move(row)}, std::move(value));
 }
 
 void PendingChanges::Delete(Table table, std::string row) {
+  --staged_rows_[table.index];
   staged_.emplace_back(Place{table.index, std::move(row)}, std::nullopt);
 }
 
@@ -41,14 +47,13 @@ void PendingChanges::Accept() {
     }
     accepted_.insert_or_assign(std::move(place), std::move(value));
   }
-  keys_ += static_cast<uint64_t>(staged_keys_);
-  staged_.clear();
-  staged_keys_ = 0;
+  for (size_t table = 0; table < rows_.size(); ++table) rows_[table] += staged_rows_[table];
+  Drop();
 }
 
 void PendingChanges::Drop() {
   staged_.clear();
-  staged_keys_ = 0;
+  staged_rows_ = {};
 }
 
 KeyStoreCommitter::KeyStoreCommitter(Storage& storage, std::unique_ptr<Anchor> anchor,
@@ -103,7 +108,7 @@ void KeyStoreCommitter::Write(const std::vector<Waiting*>& group) {
     for (Waiting* waiting : group) waiting->result = failed;
     return;
   }
-  PendingChanges pending(storage_, state().keys);
+  PendingChanges pending(storage_, state().rows);
   for (Waiting* waiting : group) {
     waiting->result = waiting->decide(pending);
     waiting->result.ok() ? pending.Accept() : pending.Drop();
@@ -118,7 +123,7 @@ void KeyStoreCommitter::Write(const std::vector<Waiting*>& group) {
 }
 
 absl::Status KeyStoreCommitter::WriteBatch(PendingChanges& pending) {
-  const KeyStoreState next = NextState(state(), pending.batch(), pending.keys());
+  const KeyStoreState next = NextState(state(), pending.batch(), pending.rows());
   pending.batch().Put(kKeyStoreMetaTable, kStateRow, EncodeState(next));
   absl::Status status = storage_.Write(pending.batch(), Storage::Durability::kSynced);
   if (absl::IsResourceExhausted(status)) return status;

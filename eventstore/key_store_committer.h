@@ -24,27 +24,29 @@ namespace records::eventstore {
 // before it. Not thread-safe.
 class PendingChanges {
  public:
-  PendingChanges(const Storage& storage, uint64_t keys) : storage_(storage), keys_(keys) {}
+  PendingChanges(const Storage& storage, const RowCounts& rows) : storage_(storage), rows_(rows) {}
 
   [[nodiscard]] absl::StatusOr<std::optional<std::string>> Get(Table table,
                                                                absl::string_view row) const;
-  void Put(Table table, std::string row, std::string value);
+  // REQUIRES: Get() found none.
+  void Insert(Table table, std::string row, std::string value);
+  // REQUIRES: Get() found one.
+  void Replace(Table table, std::string row, std::string value);
   void Delete(Table table, std::string row);
-  void CountKeys(int64_t change) { staged_keys_ += change; }
 
   // Keeps or forgets what was done since the last call of either.
   void Accept();
   void Drop();
 
-  uint64_t keys() const { return keys_; }
+  const RowCounts& rows() const { return rows_; }
   StorageBatch& batch() { return batch_; }
 
  private:
   using Place = std::pair<size_t, std::string>;
 
   const Storage& storage_;
-  uint64_t keys_;
-  int64_t staged_keys_ = 0;
+  RowCounts rows_;
+  RowCounts staged_rows_{};  // modulo 2^64: what is to be added to rows_
   StorageBatch batch_;
   absl::flat_hash_map<Place, std::optional<std::string>> accepted_;
   // In the order of the calls.

@@ -30,7 +30,7 @@ absl::StatusOr<DirectoryEntry> DurableKeyStore::Claim(absl::string_view organisa
     for (const std::string& name : {row, secrets_.SubjectRow(entry.subject)}) {
       ASSIGN_OR_RETURN(std::string value,
                        sealer->Seal(kDirectoryTable, name, bytes.view(), *ports_.random));
-      changes.Put(kDirectoryTable, name, std::move(value));
+      changes.Insert(kDirectoryTable, name, std::move(value));
     }
     return absl::OkStatus();
   }));

@@ -110,8 +110,7 @@ absl::StatusOr<ReadyKeyPointer> DurableKeyStore::CreateKey(const KeyPurpose& pur
   ASSIGN_OR_RETURN(key.key, SecretBytes::Generate(*ports_.random, kAeadKeySize));
   ASSIGN_OR_RETURN(std::string value,
                    sealer->Seal(kKeysTable, row, EncodeKeyRow(key).view(), *ports_.random));
-  changes.Put(kKeysTable, row, std::move(value));
-  changes.CountKeys(1);
+  changes.Insert(kKeysTable, row, std::move(value));
   return Ready(purpose, std::move(key));
 }
 
@@ -137,7 +136,6 @@ absl::Status DurableKeyStore::EndKey(const KeyPurpose& purpose) {
       ended = key.id;
     }
     changes.Delete(kKeysTable, row);
-    changes.CountKeys(-1);
     return absl::OkStatus();
   }));
   if (ended.has_value()) RememberEnded(*ended);
@@ -179,7 +177,7 @@ absl::Status DurableKeyStore::Fence(const SubjectId& subject) {
     if (there.has_value()) return absl::OkStatus();
     ASSIGN_OR_RETURN(std::string value,
                      sealer()->Seal(kFencesTable, row, subject.bytes(), *ports_.random));
-    changes.Put(kFencesTable, row, std::move(value));
+    changes.Insert(kFencesTable, row, std::move(value));
     return absl::OkStatus();
   }));
   {
@@ -234,7 +232,7 @@ uint64_t DurableKeyStore::Sequence() const { return committer_.state().sequence;
 
 KeyStoreStatus DurableKeyStore::GetStatus() const {
   const KeyStoreState state = committer_.state();
-  KeyStoreStatus status{.keys = state.keys, .sequence = state.sequence};
+  KeyStoreStatus status{.keys = state.rows[kKeysTable.index], .sequence = state.sequence};
   {
     absl::ReaderMutexLock lock(&guard_mutex_);
     status.fenced_subjects = fenced_.size();

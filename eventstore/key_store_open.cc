@@ -80,6 +80,26 @@ absl::Status CheckAnchor(const Found& found, const std::string& path) {
       state.sequence < anchor.sequence ? ": changes are lost" : ": it has another history"));
 }
 
+// A lost row would read as one that was ended, in silence, and a lost fence as none. Reads each row
+// once.
+absl::Status CheckRows(const Storage& storage, const KeyStoreState& state) {
+  for (const Table table : {kKeysTable, kDirectoryTable, kFencesTable}) {
+    const uint64_t expected = state.rows[table.index];
+    uint64_t found = 0;
+    const std::unique_ptr<Cursor> cursor = storage.NewCursor(table);
+    for (cursor->Seek(""); cursor->Valid(); cursor->Next()) ++found;
+    RETURN_IF_ERROR(cursor->status());
+    if (found == expected) continue;
+    const std::string wrong =
+        found < expected ? absl::StrCat(expected - found, " missing: restore a backup")
+                         : absl::StrCat(found - expected, " too many: ended ones came back");
+    return absl::DataLossError(absl::StrCat("the key store is damaged: its table ",
+                                            KeyStoreTableName(table), " has ", found,
+                                            " rows, its state says ", expected, ": ", wrong));
+  }
+  return absl::OkStatus();
+}
+
 // Writes nothing.
 absl::Status CheckTogether(const Found& found, const KeyStorePorts& ports) {
   const bool database = found.store.has_value() && found.state.has_value() && found.secret;
@@ -103,6 +123,13 @@ absl::Status CheckTogether(const Found& found, const KeyStorePorts& ports) {
   return CheckMasterKey(found, ports.master_keys->name());
 }
 
+// All that is known before anything is written. `storage` is null when there is no database.
+absl::Status CheckAll(const KeyStorePorts& ports, const Storage* storage) {
+  ASSIGN_OR_RETURN(const Found found, LookAt(ports, storage));
+  RETURN_IF_ERROR(CheckTogether(found, ports));
+  return found.state.has_value() ? CheckRows(*storage, *found.state) : absl::OkStatus();
+}
+
 // Makes what a new store has: a master key unless there is one, its secret, and the first batch.
 absl::Status Make(const KeyStorePorts& ports, Found* found) {
   if (!found->masters.has_value()) {
@@ -121,7 +148,7 @@ absl::Status Make(const KeyStorePorts& ports, Found* found) {
   StorageBatch batch;
   batch.Put(kKeyStoreMetaTable, kStoreRow, EncodeStoreRow(*found->store));
   batch.Put(kKeyStoreMetaTable, kSecretRow, *found->secret);
-  found->state = NextState(KeyStoreState{}, batch, 0);
+  found->state = NextState(KeyStoreState{}, batch, RowCounts{});
   batch.Put(kKeyStoreMetaTable, kStateRow, EncodeState(*found->state));
   return ports.storage->Write(batch, Storage::Durability::kSynced);
 }
@@ -202,13 +229,13 @@ absl::Status CheckReadOnly(const KeyStoreOptions& options, const KeyStorePorts& 
   absl::StatusOr<std::unique_ptr<RocksStorage>> storage =
       RocksStorage::Open(DatabaseOptions(options, RocksMode::kReadOnly));
   if (!storage.ok() && !absl::IsNotFound(storage.status())) return storage.status();
-  ASSIGN_OR_RETURN(const Found found, LookAt(ports, storage.ok() ? storage->get() : nullptr));
-  return CheckTogether(found, ports);
+  return CheckAll(ports, storage.ok() ? storage->get() : nullptr);
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<KeyStore>> OpenKeyStoreOver(const KeyStorePorts& ports) {
+  RETURN_IF_ERROR(CheckAll(ports, ports.storage));
   return OpenWith(ports, {}, nullptr);
 }
 

@@ -42,8 +42,8 @@ struct KeyStoreOptions {
 // Goes on with a rotation of the master key that was cut short. Clock and random must outlive it.
 //
 // kFailedPrecondition: the master key is missing, readable by others or of another store; another
-// process has the store open. kDataLoss: the database is behind its anchor, or otherwise damaged;
-// the message says what, and nothing was changed.
+// process has the store open. kDataLoss: the database is behind its anchor, has not as many rows as
+// it counted, or is otherwise damaged; the message says what, and nothing was changed.
 [[nodiscard]] absl::StatusOr<std::unique_ptr<KeyStore>> OpenKeyStore(
     const KeyStoreOptions& options);
 

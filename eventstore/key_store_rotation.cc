@@ -90,7 +90,7 @@ absl::Status DurableKeyStore::WrapSecretAnew() {
                      sealer->Seal(kKeyStoreMetaTable, kSecretRow, secret.view(), *ports_.random));
     absl::ReaderMutexLock lock(&master_mutex_);
     ASSIGN_OR_RETURN(const std::string check, MasterKeyCheck(masters_.back(), store_));
-    changes.Put(kKeyStoreMetaTable, kSecretRow, absl::StrCat(check, anew));
+    changes.Replace(kKeyStoreMetaTable, kSecretRow, absl::StrCat(check, anew));
     return absl::OkStatus();
   });
 }
@@ -130,7 +130,7 @@ absl::Status DurableKeyStore::WrapRowsAnew(Table table, absl::Span<const std::st
       if (!value.has_value() || sealer->IsCurrent(*value)) continue;  // ended or made since
       ASSIGN_OR_RETURN(const SecretBytes bytes, sealer->Open(table, row, *value));
       ASSIGN_OR_RETURN(std::string anew, sealer->Seal(table, row, bytes.view(), *ports_.random));
-      changes.Put(table, row, std::move(anew));
+      changes.Replace(table, row, std::move(anew));
     }
     return absl::OkStatus();
   });

@@ -22,7 +22,9 @@ constexpr uint32_t kFormatVersion = 1;
 constexpr size_t kGenerationSize = 4;
 constexpr size_t kKeyRowSize = kAeadKeySize + kIdSize + kEncodedPurposeSize + 8;
 constexpr size_t kDirectoryRowUnit = 128;
-constexpr size_t kStateSize = 8 + 2 * kDigestSize + 8;
+// Those whose rows the state counts, in their order there.
+constexpr Table kCountedTables[] = {kKeysTable, kDirectoryTable, kFencesTable};
+constexpr size_t kStateSize = 8 + 2 * kDigestSize + 8 * std::size(kCountedTables);
 constexpr size_t kAnchorSize = 4 + kIdSize + 8 + kDigestSize;
 
 absl::Status Malformed(absl::string_view what) {
@@ -177,7 +179,7 @@ std::string EncodeState(const KeyStoreState& state) {
   std::string bytes;
   AppendBigEndian(bytes, state.sequence);
   absl::StrAppend(&bytes, AsBytes(state.hash), AsBytes(state.previous_hash));
-  AppendBigEndian(bytes, state.keys);
+  for (const Table table : kCountedTables) AppendBigEndian(bytes, state.rows[table.index]);
   return bytes;
 }
 
@@ -187,18 +189,21 @@ absl::StatusOr<KeyStoreState> DecodeState(absl::string_view bytes) {
   state.sequence = TakeBigEndian<uint64_t>(bytes);
   state.hash = TakeDigest(bytes);
   state.previous_hash = TakeDigest(bytes);
-  state.keys = TakeBigEndian<uint64_t>(bytes);
+  for (const Table table : kCountedTables) {
+    state.rows[table.index] = TakeBigEndian<uint64_t>(bytes);
+  }
   return state;
 }
 
-KeyStoreState NextState(const KeyStoreState& state, const StorageBatch& batch, uint64_t keys) {
-  KeyStoreState next{.sequence = state.sequence + 1, .previous_hash = state.hash, .keys = keys};
+KeyStoreState NextState(const KeyStoreState& state, const StorageBatch& batch,
+                        const RowCounts& rows) {
+  KeyStoreState next{.sequence = state.sequence + 1, .previous_hash = state.hash, .rows = rows};
   Sha256Stream hash;
   hash.Update("records key store batch v1");
   hash.Update(AsBytes(state.hash));
   std::string numbers;
   AppendBigEndian(numbers, next.sequence);
-  AppendBigEndian(numbers, keys);
+  for (const Table table : kCountedTables) AppendBigEndian(numbers, rows[table.index]);
   hash.Update(numbers);
   for (const StorageBatch::Change& change : batch.changes()) {
     std::string sizes;

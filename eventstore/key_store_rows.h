@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -85,18 +86,22 @@ struct DirectoryRow {
 [[nodiscard]] SecretBytes EncodeDirectoryRow(const DirectoryRow& row);
 [[nodiscard]] absl::StatusOr<DirectoryRow> DecodeDirectoryRow(const SecretBytes& bytes);
 
+// Rows of each table, by its index, but for meta, whose rows are fixed. A row that was lost must
+// not pass for one that was ended.
+using RowCounts = std::array<uint64_t, kKeyStoreTables>;
+
 // How far the store had come; in each batch. The anchor holds store, sequence and hash.
 struct KeyStoreState {
   uint64_t sequence = 0;
   Digest hash{};           // over the batch and the hash before
   Digest previous_hash{};  // zeros in the first batch
-  uint64_t keys = 0;
+  RowCounts rows{};
 };
 [[nodiscard]] std::string EncodeState(const KeyStoreState& state);
 [[nodiscard]] absl::StatusOr<KeyStoreState> DecodeState(absl::string_view bytes);
 // The state after `batch`, which holds no state row yet.
 [[nodiscard]] KeyStoreState NextState(const KeyStoreState& state, const StorageBatch& batch,
-                                      uint64_t keys);
+                                      const RowCounts& rows);
 
 struct KeyStoreAnchor {
   StoreId store;

@@ -102,11 +102,14 @@ TEST(KeyFormatsTest, ContentsOfRowsAreTheseBytes) {
   StorageBatch batch;
   batch.Put(kKeysTable, "key", "value");
   batch.Delete(kFencesTable, "fence");
-  const KeyStoreState state = NextState(KeyStoreState{.sequence = 4}, batch, 9);
+  const KeyStoreState state = NextState(KeyStoreState{.sequence = 4}, batch, {0, 9, 8, 7});
   EXPECT_EQ(BytesToHexString(EncodeState(state)),
             "0000000000000005"
-            "a28514847360dd2b56879e25110cb0728df4cdc802fbab0cb01edbaba4436d0a" +
-                std::string(64, '0') + "0000000000000009");
+            "59eb39cc414cb2c605192f7177a8eceaff67841a43eb63d67df4a3f6f78da742" +
+                std::string(64, '0') +
+                "0000000000000009"
+                "0000000000000008"
+                "0000000000000007");
 }
 
 TEST(KeyFormatsTest, WhatAPartIsBoundToIsTheseBytes) {

@@ -67,14 +67,18 @@ class KeyStoreFilesTest : public ::testing::Test {
     return bytes;
   }
 
-  std::vector<std::string> ValuesOf(Table table) {
+  RocksStorageOptions DatabaseOptions(RocksMode mode) const {
     RocksStorageOptions options;
     options.path = folder_ / kKeyStoreFolder;
     for (size_t i = 0; i < kKeyStoreTables; ++i) {
       options.tables.push_back({.name = std::string(KeyStoreTableName(Table{i}))});
     }
-    options.mode = RocksMode::kReadOnly;
-    const auto storage = *RocksStorage::Open(options);
+    options.mode = mode;
+    return options;
+  }
+
+  std::vector<std::string> ValuesOf(Table table) {
+    const auto storage = *RocksStorage::Open(DatabaseOptions(RocksMode::kReadOnly));
     std::vector<std::string> values;
     const auto cursor = storage->NewCursor(table);
     for (cursor->Seek(""); cursor->Valid(); cursor->Next()) {
@@ -214,6 +218,21 @@ TEST_F(KeyStoreFilesTest, ADatabaseThatWasRolledBackIsRefusedAndNotTouched) {
   EXPECT_FALSE(std::filesystem::exists(database));
   std::filesystem::rename(database + ".new", database);
   EXPECT_EQ((*Open())->GetStatus().keys, 2u);
+}
+
+TEST_F(KeyStoreFilesTest, AKeyThatWasDeletedBehindOurBackStopsTheStart) {
+  ASSERT_TRUE((*Open())->GetOrCreateKeys({NewPurpose(), NewPurpose()}).ok());
+  {
+    const auto storage = *RocksStorage::Open(DatabaseOptions(RocksMode::kWrite));
+    const auto cursor = storage->NewCursor(kKeysTable);
+    cursor->Seek("");
+    StorageBatch batch;
+    batch.Delete(kKeysTable, std::string(cursor->key()));
+    ASSERT_TRUE(storage->Write(batch, Storage::Durability::kSynced).ok());
+  }
+  const absl::Status status = Open().status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("1 missing"));
 }
 
 TEST_F(KeyStoreFilesTest, ASecondProcessIsRefused) {

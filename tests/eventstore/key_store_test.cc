@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/escaping.h"
 #include "eventstore/key_cache.h"
@@ -353,6 +355,45 @@ TEST_F(KeyStoreTest, ADamagedFenceStopsTheStart) {
   const absl::Status status = TryOpen();
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(std::string(status.message()), HasSubstr(absl::BytesToHexString(row.key)));
+}
+
+TEST_F(KeyStoreTest, ALostRowStopsTheStartAndIsNamed) {
+  ASSERT_TRUE(store_->GetOrCreateKeys({NewPurpose(), NewPurpose(), NewPurpose()}).ok());
+  ASSERT_TRUE(store_->Claim("north", "customer", "C-1").ok());
+  ASSERT_TRUE(store_->Fence(NewSubject()).ok());
+  ASSERT_TRUE(store_->EndKey(NewPurpose()).ok());
+  ASSERT_TRUE(store_->RotateMasterKey().ok());
+  const auto remove = [this](Table table, const std::string& row) {
+    StorageBatch batch;
+    batch.Delete(table, row);
+    ASSERT_TRUE(storage_.Write(batch, Storage::Durability::kSynced).ok());
+  };
+  const std::string anchor = anchors_.Get(kAnchor);
+  for (const auto& [table, said] : std::vector<std::pair<Table, std::string>>{
+           {kKeysTable, "table keys has 2 rows, its state says 3: 1 missing"},
+           {kDirectoryTable, "table directory has 1 rows, its state says 2: 1 missing"},
+           {kFencesTable, "table fences has 0 rows, its state says 1: 1 missing"}}) {
+    const StorageEntry row = Rows(table).back();
+    remove(table, row.key);
+    const absl::Status status = TryOpen();
+    EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+    EXPECT_THAT(std::string(status.message()), HasSubstr(said));
+    EXPECT_EQ(anchors_.Get(kAnchor), anchor);
+    Write(table, row.key, row.value);
+    Open();
+  }
+}
+
+TEST_F(KeyStoreTest, AnEndedKeyThatCameBackStopsTheStart) {
+  const KeyPurpose purpose = NewPurpose();
+  ASSERT_TRUE(store_->GetOrCreateKey(purpose).ok());
+  const StorageEntry row = Rows(kKeysTable).front();
+  ASSERT_TRUE(store_->EndKey(purpose).ok());
+  Open();
+  Write(kKeysTable, row.key, row.value);
+  const absl::Status status = TryOpen();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("1 too many"));
 }
 
 // Failures of the disk.

@@ -14,8 +14,8 @@ namespace {
 constexpr char kFolder[] = "keys";
 constexpr char kAnchorFile[] = "keys.anchor";
 constexpr char kMasterKeyFile[] = "master.key";
-// Sequence, hash, hash before, number of keys.
-constexpr size_t kStateSize = 8 + 2 * kHashSize + 8;
+// Sequence, hash, hash before, numbers of rows in keys, directory and fences.
+constexpr size_t kStateSize = 8 + 2 * kHashSize + 3 * 8;
 // Format version, id.
 constexpr size_t kStoreRowSize = 4 + kIdSize;
 // Generation of the master key, nonce, tag: what sealing adds to a row.
@@ -29,6 +29,8 @@ struct State {
   std::string hash;
   std::string hash_before;
   uint64_t keys = 0;
+  uint64_t directory = 0;
+  uint64_t fences = 0;
 };
 
 std::optional<std::string> ReadRow(const StoreReader& store, const char* row, size_t size,
@@ -50,9 +52,15 @@ std::optional<std::string> ReadRow(const StoreReader& store, const char* row, si
 std::optional<State> ReadState(const StoreReader& store, Findings& findings) {
   const std::optional<std::string> row = ReadRow(store, "state", kStateSize, findings);
   if (!row) return std::nullopt;
-  return State{ReadBigEndian(row->substr(0, 8)), row->substr(8, kHashSize),
+  const auto number = [&](size_t which) {
+    return ReadBigEndian(row->substr(8 + 2 * kHashSize + 8 * which, 8));
+  };
+  return State{ReadBigEndian(row->substr(0, 8)),
+               row->substr(8, kHashSize),
                row->substr(8 + kHashSize, kHashSize),
-               ReadBigEndian(row->substr(8 + 2 * kHashSize))};
+               number(0),
+               number(1),
+               number(2)};
 }
 
 // Nullopt: a finding says why.
@@ -121,11 +129,16 @@ uint64_t CountRows(const StoreReader& store, const std::string& table,
 
 void CheckRows(const StoreReader& store, const State& state, Report& report) {
   report.keys = CountRows(store, "keys", IsKeyRow, report.findings);
-  CountRows(store, "directory", IsDirectoryRow, report.findings);
-  CountRows(store, "fences", IsFenceRow, report.findings);
-  if (report.keys == state.keys) return;
-  report.findings.Add(Code::kKeyStore, In(absl::StrCat(kFolder, ", table keys")),
-                      absl::StrCat("it has ", report.keys, " rows, its state says ", state.keys));
+  const uint64_t directory = CountRows(store, "directory", IsDirectoryRow, report.findings);
+  const uint64_t fences = CountRows(store, "fences", IsFenceRow, report.findings);
+  const auto compare = [&](const char* table, uint64_t rows, uint64_t expected) {
+    if (rows == expected) return;
+    report.findings.Add(Code::kKeyStore, In(absl::StrCat(kFolder, ", table ", table)),
+                        absl::StrCat("it has ", rows, " rows, its state says ", expected));
+  };
+  compare("keys", report.keys, state.keys);
+  compare("directory", directory, state.directory);
+  compare("fences", fences, state.fences);
 }
 
 void CheckStoreRow(const StoreReader& store, const KeyStoreAnchor& anchor, Findings& findings) {
