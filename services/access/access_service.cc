@@ -51,7 +51,7 @@ grpc::ServerUnaryReactor* AccessServiceImpl::ChangeRole(grpc::CallbackServerCont
        .plan = [this, request, grant](const Authorised& caller,
                                       const eventstore::RequestKey&) -> absl::StatusOr<Plan> {
          const RoleChange change = ChangeFrom(*request, caller, grant);
-         RETURN_IF_ERROR(CheckRoleChange(change, caller.Name(), policy_));
+         RETURN_IF_ERROR(CheckRoleChange(change, caller.Name(), policy_, issuers_));
          const Runtime& runtime = backend_.runtime;
          ASSIGN_OR_RETURN(auto staff,
                           runtime.keys.Claim(runtime.organisation, kStaffReferences,

@@ -11,8 +11,8 @@ namespace records::services {
 class AccessServiceImpl final : public records::api::v1::AccessService::CallbackService {
  public:
   AccessServiceImpl(Backend backend, const records::policy::v1::Register& policy,
-                    projections::Runner& grants)
-      : backend_(backend), policy_(policy), grants_(grants) {}
+                    std::vector<std::string> issuers, projections::Runner& grants)
+      : backend_(backend), policy_(policy), issuers_(std::move(issuers)), grants_(grants) {}
 
   grpc::ServerUnaryReactor* GrantRole(grpc::CallbackServerContext* context,
                                       const records::api::v1::GrantRoleRequest* request,
@@ -34,6 +34,7 @@ class AccessServiceImpl final : public records::api::v1::AccessService::Callback
 
   Backend backend_;
   const records::policy::v1::Register& policy_;
+  const std::vector<std::string> issuers_;  // whose tokens the server takes
   projections::Runner& grants_;
 };
 

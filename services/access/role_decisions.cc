@@ -7,6 +7,7 @@
 #include "eventstore/limits.h"
 #include "eventstore/status_macros.h"
 #include "records/events/v1/access.pb.h"
+#include "services/auth/token_verifier.h"
 #include "services/errors/errors.h"
 #include "services/runtime/tracer.h"
 #include "services/validation/fields.h"
@@ -26,14 +27,15 @@ std::unique_ptr<google::protobuf::Message> RoleEvent(const std::string& role) {
 }  // namespace
 
 absl::Status CheckRoleChange(const RoleChange& change, absl::string_view caller_key,
-                             const records::policy::v1::Register& policy) {
+                             const records::policy::v1::Register& policy,
+                             const std::vector<std::string>& issuers) {
   FieldChecker check;
-  check.Text("subject", change.subject, 1, 256);
-  check.Text("issuer", change.issuer, 1, 256);
-  check.Require(change.subject.find('\n') == std::string::npos, "subject", "must be one line");
+  check.Require(IsTokenSubject(change.subject), "subject",
+                "must be a subject that a token can name");
   check.Require(change.issuer.size() + 1 + change.subject.size() <= eventstore::kReferenceLengthMax,
                 "subject", "has, with the issuer, at most 255 bytes");
-  check.Require(change.issuer.find('\n') == std::string::npos, "issuer", "must be one line");
+  check.Require(std::find(issuers.begin(), issuers.end(), change.issuer) != issuers.end(), "issuer",
+                "must be an issuer whose tokens this server takes");
   const bool known = std::any_of(policy.roles().begin(), policy.roles().end(),
                                  [&change](const auto& role) { return role.id() == change.role; });
   check.Require(known, "role", "must be a role of deploy/policy/roles.textproto");

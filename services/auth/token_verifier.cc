@@ -44,16 +44,6 @@ std::optional<absl::Time> TimeClaim(const Json& claims, const char* name) {
   return absl::FromUnixSeconds(static_cast<int64_t>(std::floor(seconds)));
 }
 
-bool IsSubject(absl::string_view text) {
-  if (text.empty() || text.size() > kSubjectBytesMax) return false;
-  for (const char c : text) {
-    const bool safe = absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
-                      absl::string_view("._@|:+=~-").find(c) != absl::string_view::npos;
-    if (!safe) return false;
-  }
-  return true;
-}
-
 bool IsRole(absl::string_view text) {
   if (text.empty() || text.size() > kRoleBytesMax || text[0] < 'a' || text[0] > 'z') return false;
   for (const char c : text) {
@@ -119,6 +109,16 @@ absl::Status CheckOptions(const TokenVerifierOptions& options) {
 }
 
 }  // namespace
+
+bool IsTokenSubject(absl::string_view text) {
+  if (text.empty() || text.size() > kSubjectBytesMax) return false;
+  for (const char c : text) {
+    const bool safe = absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
+                      absl::string_view("._@|:+=~-").find(c) != absl::string_view::npos;
+    if (!safe) return false;
+  }
+  return true;
+}
 
 TokenVerifier::TokenVerifier(TokenVerifierOptions options, const eventstore::Clock& clock)
     : options_(std::move(options)), clock_(clock), cache_(options_.cached_tokens_max) {}
@@ -241,7 +241,7 @@ absl::StatusOr<Token> TokenVerifier::ReadClaims(const UnverifiedToken& parsed,
                .not_before = std::max(*not_before, *issued_at),
                .expires_at = *expires_at,
                .development = development};
-  if (!IsSubject(result.subject)) {
+  if (!IsTokenSubject(result.subject)) {
     return Malformed("The claim sub must be 1 to 256 characters of A-Z a-z 0-9 . _ @ | : + = ~ -");
   }
   ASSIGN_OR_RETURN(result.roles, RolesOf(claims));

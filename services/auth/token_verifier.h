@@ -33,6 +33,9 @@ struct TokenVerifierOptions {
   size_t cached_tokens_max = 16384;               // about 0.5 KiB each
 };
 
+// Says whether tokens may name such a subject: 1 to 256 of [A-Za-z0-9._@|:+=~-].
+bool IsTokenSubject(absl::string_view text);
+
 // Says whether a bearer token is genuine, ours and in force, and what it says (RFC 7519, RFC 8725).
 //
 // Thread-safe. The clock must outlive it. A verified token is cached by its SHA-256 and served from

@@ -112,6 +112,7 @@ absl::Status Server::Parts::OpenIssuers() {
         "loopback "
         "only.");
   }
+  for (const TokenIssuer& issuer : verifier_options.issuers) issuers.push_back(issuer.name);
   ASSIGN_OR_RETURN(verifier, TokenVerifier::Create(std::move(verifier_options), clock));
   limiter = std::make_unique<RateLimiter>(
       RateLimiterOptions{.requests_per_second = options.calls_per_second,
@@ -168,7 +169,7 @@ void Server::Parts::MakeServices() {
   commands = std::make_unique<CommandRunner>(*runtime);
   customers = std::make_unique<CustomerServiceImpl>(MakeBackend());
   contacts = std::make_unique<ContactServiceImpl>(MakeBackend());
-  access = std::make_unique<AccessServiceImpl>(MakeBackend(), policy, *grants->runner);
+  access = std::make_unique<AccessServiceImpl>(MakeBackend(), policy, issuers, *grants->runner);
   ledger = std::make_unique<LedgerServiceImpl>(MakeBackend(), options.data_folder + "/backups");
   if (timeline_reader != nullptr) {
     timelines =

@@ -39,6 +39,7 @@ struct Server::Parts {
   std::unique_ptr<MethodTable> methods;
   std::unique_ptr<LawfulBases> lawful_bases;
   std::unique_ptr<DevelopmentIssuer> development_issuer;
+  std::vector<std::string> issuers;  // names of those whose tokens are taken
   std::unique_ptr<TokenVerifier> verifier;
   std::unique_ptr<RateLimiter> limiter;
   std::unique_ptr<RefusalLog> refusals;

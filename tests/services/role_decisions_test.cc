@@ -20,7 +20,7 @@ const records::policy::v1::Register& Policy() {
 
 absl::Status Checked(const RoleChange& change,
                      const std::string& caller = "issuer\nadministrator") {
-  return CheckRoleChange(change, caller, Policy());
+  return CheckRoleChange(change, caller, Policy(), {"issuer", "other"});
 }
 
 // CR-3.1.2a
@@ -44,6 +44,11 @@ TEST(RoleDecisionsTest, NobodyChangesTheirOwnRoles) {
   }
   // The same name at another issuer is somebody else.
   EXPECT_TRUE(Checked({.subject = "administrator", .issuer = "other", .role = "auditor"}).ok());
+}
+
+TEST(RoleDecisionsTest, AGrantThatNoTokenCouldEverUseIsRefused) {
+  EXPECT_FALSE(Checked({.subject = "amy", .issuer = "a future one", .role = "auditor"}).ok());
+  EXPECT_FALSE(Checked({.subject = "amy ", .issuer = "issuer", .role = "auditor"}).ok());
 }
 
 TEST(RoleDecisionsTest, ASubjectOfTwoLinesCannotStandForSomebodyElse) {

@@ -18,7 +18,8 @@ TestServer::TestServer() {
   contacts = std::make_unique<ContactServiceImpl>(MakeBackend());
   timelines =
       std::make_unique<TimelineServiceImpl>(MakeBackend(), *timeline_runner, timeline_reader);
-  access = std::make_unique<AccessServiceImpl>(MakeBackend(), policy, *grants_runner);
+  access = std::make_unique<AccessServiceImpl>(
+      MakeBackend(), policy, std::vector<std::string>{kDevelopmentIssuerName}, *grants_runner);
   ledger = std::make_unique<LedgerServiceImpl>(MakeBackend(), (folder.path() / "backups").string());
   grants_runner->Start();
   timeline_runner->Start();
