@@ -58,7 +58,6 @@ struct Metrics::Internals {
   std::shared_ptr<prometheus::Registry> registry = std::make_shared<prometheus::Registry>();
   std::shared_ptr<GaugeCollector> gauges;
   prometheus::Family<prometheus::Counter>* calls = nullptr;
-  prometheus::Family<prometheus::Counter>* unauthenticated = nullptr;
   // By path "/package.Service/Method"; only methods of ours, so a stranger cannot make labels.
   absl::flat_hash_map<std::string, prometheus::Histogram*> durations;
 
@@ -125,10 +124,6 @@ absl::StatusOr<std::unique_ptr<Metrics>> Metrics::Create(const std::string& addr
                           .Name("records_calls_total")
                           .Help("Calls by method and gRPC code")
                           .Register(*internals->registry);
-  internals->unauthenticated = &prometheus::BuildCounter()
-                                    .Name("records_unauthenticated_total")
-                                    .Help("Calls without a token in force, by reason")
-                                    .Register(*internals->registry);
   auto& durations = prometheus::BuildHistogram()
                         .Name("records_call_seconds")
                         .Help("Duration of calls, from their arrival to their status")
@@ -156,10 +151,6 @@ std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> Metrics::
       [internals = internals_.get()](const std::string& path, int code, double seconds) {
         internals->Count(path, code, seconds);
       });
-}
-
-void Metrics::CountUnauthenticated(absl::string_view reason) {
-  internals_->unauthenticated->Add({{"reason", std::string(reason)}}).Increment();
 }
 
 }  // namespace records::services

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 
 namespace records::services {
 
@@ -35,9 +34,6 @@ class Metrics {
 
   // Counts every call. Interceptors measure; they never decide (they cannot stop a call).
   std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> Interceptor();
-
-  // Counts a refusal of somebody unknown.
-  void CountUnauthenticated(absl::string_view reason);
 
  private:
   struct Internals;

@@ -204,6 +204,14 @@ absl::Status Server::Parts::StartMetrics() {
   gauges.push_back({"records_log_writable", "1 while the log takes writes", {}, [this] {
                       return log->WriteHealth().ok() ? 1.0 : 0.0;
                     }});
+  gauges.push_back(
+      {"records_unauthenticated", "Calls refused for their token since the start", {}, [this] {
+         double calls = 0;
+         for (const auto& [reason, count] : refusals->counts()) {
+           calls += static_cast<double>(count);
+         }
+         return calls;
+       }});
   gauges.push_back({"records_keys", "Live keys", {}, [this] {
                       return static_cast<double>(keys->GetStatus().keys);
                     }});
