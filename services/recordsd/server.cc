@@ -35,10 +35,18 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
 
 Server::~Server() {
   Drain();
-  // What calls left behind ends before what it uses.
+  // What calls left behind ends before what it uses: first who asks the log, then the log, whose
+  // last callbacks still find everything else.
+  parts_->server.reset();
   parts_->ledger.reset();
+  parts_->metrics.reset();
   parts_->bulk_executor->Stop();
   parts_->executor->Stop();
+  parts_->timeline.reset();
+  parts_->timeline_owner.reset();
+  parts_->grants.reset();
+  parts_->grants_owner.reset();
+  parts_->log.reset();
   parts_.reset();
   SetIncidentHook(nullptr);
 }
