@@ -11,6 +11,7 @@
 
 option(RECORDS_BUILD_TESTS "Build the tests" ON)
 option(RECORDS_PRECOMPILED_HEADERS "Compile the usual headers once; OFF shows that each file stands alone" ON)
+option(RECORDS_PLANTED_BUGS "Compile the deliberate bugs in, for the tests that must catch them; never ships" OFF)
 set(RECORDS_SANITIZE "" CACHE STRING "Sanitizers for our own code: 'address,undefined' or 'thread'")
 
 set(CMAKE_CXX_STANDARD 20)
@@ -49,6 +50,9 @@ endif()
 # What every target of ours is compiled with.
 add_library(records_options INTERFACE)
 target_include_directories(records_options INTERFACE ${PROJECT_SOURCE_DIR})
+# For eventstore/planted_bug.h only. It lies with the generated code, so that no command line differs between presets.
+file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/proto_gen/records_planted_bugs.h
+  CONTENT "#cmakedefine01 RECORDS_PLANTED_BUGS\n")
 target_compile_options(records_options INTERFACE
   -Wall -Wextra -Wpedantic -Werror -Wnon-virtual-dtor -Woverloaded-virtual -Wshadow=local
   -Wno-missing-field-initializers -fno-omit-frame-pointer -pthread -Wno-error=invalid-pch

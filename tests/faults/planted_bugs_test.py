@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+"""Shows that each deliberate bug of planted_bugs.tsv is caught: its test passes without the bug and fails with it.
+
+  tests/faults/planted_bugs_test.py                a few of them, drawn by a seed that is printed; all with RECORDS_FULL=1
+  tests/faults/planted_bugs_test.py --seed N       draws the same few again
+  tests/faults/planted_bugs_test.py --bug NAME     only this one (again for more)
+  tests/faults/planted_bugs_test.py --build        builds the preset "planted", with the programs needed, and does no more
+  tests/faults/planted_bugs_test.py --write-table  runs all and writes tests/faults/README.md's table of them
+
+The environment of a test says RECORDS_PLANTED_BUG=name; nothing else differs between the two runs.
+"""
+
+import argparse
+import collections
+import os
+import random
+import re
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.join(ROOT, "build", "planted")
+TABLE = os.path.join(ROOT, "tests", "faults", "planted_bugs.tsv")
+README = os.path.join(ROOT, "tests", "faults", "README.md")
+SWITCH = "RECORDS_PLANTED_BUG"
+DRAWN = 6
+TIMEOUT_S = 300
+
+Bug = collections.namedtuple("Bug", "name text program arguments")
+
+
+def read_table():
+    bugs = []
+    with open(TABLE, encoding="utf-8") as table:
+        for number, line in enumerate(table, 1):
+            if line.startswith("#") or not line.strip():
+                continue
+            columns = line.rstrip("\n").split("\t")
+            if len(columns) != 4:
+                raise SystemExit(f"{TABLE}:{number}: {len(columns)} columns, not 4")
+            bugs.append(Bug(*columns))
+    names = [bug.name for bug in bugs]
+    if len(set(names)) != len(names):
+        raise SystemExit("a name stands twice in planted_bugs.tsv")
+    return bugs
+
+
+def planted_in_sources():
+    """The names in PLANTED_BUG("...") of all sources."""
+    found = subprocess.run(["git", "grep", "-hoE", r'PLANTED_BUG\("[^"]+"\)', "--", "*.cc", "*.h"], cwd=ROOT,
+                           capture_output=True, text=True, check=False)
+    names = set(re.findall(r'"([^"]+)"', found.stdout))
+    names.discard("name")  # the example in planted_bug.h
+    return names
+
+
+def build(bugs):
+    programs = sorted({bug.program for bug in bugs})
+    subprocess.run(["cmake", "--preset", "planted"], cwd=ROOT, check=True)
+    subprocess.run(["cmake", "--build", "--preset", "planted", "--target", *programs], cwd=ROOT, check=True)
+
+
+def find_programs(bugs):
+    wanted = {bug.program for bug in bugs}
+    found = {}
+    for folder in ("tests", "bin", "test_bin"):
+        for path, _, files in os.walk(os.path.join(BUILD, folder)):
+            for name in wanted.intersection(files):
+                found[name] = os.path.join(path, name)
+    if wanted - set(found):
+        raise SystemExit(f"not built: {', '.join(sorted(wanted - set(found)))}. "
+                         "Run tests/faults/planted_bugs_test.py --build first; tools/test does.")
+    return found
+
+
+def run(program, bug, planted):
+    environment = {name: value for name, value in os.environ.items() if name not in (SWITCH, "RECORDS_FULL")}
+    if planted:
+        environment[SWITCH] = bug.name
+    arguments = bug.arguments.split()
+    if arguments and not arguments[0].startswith("-"):
+        arguments[0] = "--gtest_filter=" + arguments[0]
+    started = time.monotonic()
+    try:
+        result = subprocess.run([program, *arguments], cwd=ROOT, env=environment, stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, timeout=TIMEOUT_S, check=False)
+        code, output = result.returncode, result.stdout.decode(errors="replace")
+    except subprocess.TimeoutExpired:
+        # A program that hangs under the bug was noticed, but a reader of the table should know how.
+        code, output = "timeout", ""
+    return code, output, time.monotonic() - started
+
+
+def how_caught(code, output):
+    failed = re.findall(r"^\[  FAILED  \] (\S+?\.\S+)", output, re.M)
+    if failed:
+        return f"{failed[0].rstrip(',')}"
+    caught = re.findall(r"^CAUGHT (.+)$", output, re.M)
+    if caught:
+        return caught[0]
+    return f"exit {code}"
+
+
+def judge(bug, program):
+    """Returns (seconds to catch it, what caught it), or raises AssertionError."""
+    code, output, _ = run(program, bug, planted=False)
+    assert code == 0, f"{bug.program} {bug.arguments} fails without the bug:\n{output[-2000:]}"
+    assert "[  PASSED  ] 0 tests" not in output, f"{bug.arguments} names no test of {bug.program}"
+    code, output, seconds = run(program, bug, planted=True)
+    assert code != 0, f"{bug.program} {bug.arguments} did not catch it"
+    return seconds, how_caught(code, output)
+
+
+def write_table(rows):
+    lines = ["| bug | what it does | caught by | seconds |", "|---|---|---|---|"]
+    for bug, seconds, caught in rows:
+        lines.append(f"| `{bug.name}` | {bug.text} | `{bug.program}`: {caught} | {seconds:.1f} |")
+    with open(README, encoding="utf-8") as readme:
+        text = readme.read()
+    begin, end = "<!-- planted bugs: begin -->\n", "<!-- planted bugs: end -->"
+    before, rest = text.split(begin)
+    with open(README, "w", encoding="utf-8") as readme:
+        readme.write(before + begin + "\n".join(lines) + "\n" + end + rest.split(end)[1])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", action="store_true")
+    parser.add_argument("--write-table", action="store_true")
+    parser.add_argument("--bug", action="append", default=[])
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    options = parser.parse_args()
+    bugs = read_table()
+    if options.build:
+        build(bugs)
+        return 0
+    listed = {bug.name for bug in bugs}
+    if listed != planted_in_sources():
+        raise SystemExit(f"planted_bugs.tsv and the sources differ in: {sorted(listed ^ planted_in_sources())}")
+    chosen = bugs
+    if options.bug:
+        chosen = [bug for bug in bugs if bug.name in options.bug]
+        if len(chosen) != len(set(options.bug)):
+            raise SystemExit("no such bug")
+    elif not options.write_table and os.environ.get("RECORDS_FULL") != "1":
+        chosen = random.Random(options.seed).sample(bugs, min(DRAWN, len(bugs)))
+        print(f"{len(chosen)} of {len(bugs)} planted bugs; again: tests/faults/planted_bugs_test.py --seed {options.seed}")
+    programs = find_programs(chosen)
+    rows, survivors = [], 0
+    for bug in chosen:
+        try:
+            seconds, caught = judge(bug, programs[bug.program])
+        except AssertionError as error:
+            survivors += 1
+            print(f"NOT CAUGHT {bug.name}: {error}", flush=True)
+            continue
+        rows.append((bug, seconds, caught))
+        print(f"caught     {bug.name} in {seconds:.1f} s by {caught}", flush=True)
+    print(f"{len(rows)} of {len(chosen)} planted bugs caught")
+    if survivors:
+        return 1
+    if options.write_table:
+        write_table(rows)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
