@@ -23,8 +23,9 @@ absl::Status OutcomeUnknown() {
 
 Committer::Committer(CommitterOptions options, LogState state)
     : options_(std::move(options)),
-      builder_(*options_.storage, options_.guard, std::move(state), options_.cached_streams_max),
-      thread_([this] { Run(); }) {}
+      builder_(*options_.storage, options_.guard, std::move(state), options_.cached_streams_max) {
+  if (options_.own_thread) thread_ = std::thread([this] { Run(); });
+}
 
 void Committer::Enqueue(PreparedAppend prepared, AppendCallback done) {
   absl::Status refusal;
@@ -51,6 +52,9 @@ void Committer::Close() {
     closing_ = true;
   }
   if (thread_.joinable()) thread_.join();
+  if (options_.own_thread) return;
+  while (CommitOnce()) {
+  }
 }
 
 void Committer::SetStoreState(const absl::Status& status) {
@@ -66,18 +70,27 @@ absl::Status Committer::health() const {
 }
 
 void Committer::Run() {
-  while (true) {
-    std::vector<Waiting> batch = TakeBatch();
-    if (batch.empty()) return;
-    Commit(std::move(batch));
-  }
+  do {
+    AwaitBatch();
+  } while (CommitOnce());
 }
 
-std::vector<Committer::Waiting> Committer::TakeBatch() {
+bool Committer::CommitOnce() {
+  std::vector<Waiting> batch = TakeBatch();
+  if (batch.empty()) return false;
+  Commit(std::move(batch));
+  return true;
+}
+
+void Committer::AwaitBatch() {
   absl::MutexLock lock(&mutex_);
   const auto ready = [this]()
                          ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return closing_ || !queue_.empty(); };
   mutex_.Await(absl::Condition(&ready));
+}
+
+std::vector<Committer::Waiting> Committer::TakeBatch() {
+  absl::MutexLock lock(&mutex_);
   std::vector<Waiting> batch;
   size_t events = 0;
   size_t bytes = 0;

@@ -38,6 +38,8 @@ struct CommitterOptions {
   uint64_t disk_reserve_bytes = 0;
   uint64_t disk_floor_bytes = 0;
   size_t cached_streams_max = 0;
+  // Without one, CommitOnce() does the work (the simulation).
+  bool own_thread = true;
 
   // Called once, on the thread of completions, when the log can take no more writes.
   std::function<void(const absl::Status&)> on_fatal;
@@ -57,6 +59,10 @@ class Committer {
 
   // Takes an append or answers why not: see EventLog::AppendAsync().
   void Enqueue(PreparedAppend prepared, AppendCallback done);
+
+  // Writes one batch of what waits, on this thread; false: nothing waited. REQUIRES: no own thread;
+  // one caller at a time.
+  bool CommitOnce();
 
   // Writes what waits, then ends. What comes later is answered with kUnavailable.
   void Close();
@@ -80,7 +86,9 @@ class Committer {
   };
 
   void Run();
-  // Returns the appends of the next batch; none: closed.
+  // Waits until there is a batch, or the end.
+  void AwaitBatch();
+  // Returns the appends of the next batch; none: nothing waits.
   std::vector<Waiting> TakeBatch();
   void Commit(std::vector<Waiting> batch);
   // Makes the batch durable. Errors: outcome unknown.

@@ -10,7 +10,9 @@ CompletionQueue::~CompletionQueue() {
     absl::MutexLock lock(&mutex_);
     closing_ = true;
   }
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
+  while (RunWaiting() > 0) {
+  }
 }
 
 void CompletionQueue::Push(Task task) {
@@ -22,6 +24,16 @@ void CompletionQueue::Push(std::vector<Task> tasks) {
   if (tasks.empty()) return;
   absl::MutexLock lock(&mutex_);
   std::move(tasks.begin(), tasks.end(), std::back_inserter(tasks_));
+}
+
+size_t CompletionQueue::RunWaiting() {
+  std::vector<Task> tasks;
+  {
+    absl::MutexLock lock(&mutex_);
+    tasks.swap(tasks_);
+  }
+  for (Task& task : tasks) task();
+  return tasks.size();
 }
 
 void CompletionQueue::Run() {

@@ -34,7 +34,8 @@ EventLogImpl::EventLogImpl(LogParts parts, LogState state, const LogOptions& opt
       store_(state.store),
       board_(state.partition_count, HeadsOf(state)),
       reader_(*parts_.storage, board_),
-      trees_(*parts_.storage) {
+      trees_(*parts_.storage),
+      completions_(options.own_threads) {
   CommitterOptions how;
   how.storage = parts_.storage;
   how.anchor = parts_.anchor.get();
@@ -48,6 +49,7 @@ EventLogImpl::EventLogImpl(LogParts parts, LogState state, const LogOptions& opt
   how.disk_floor_bytes = options.disk_floor_bytes;
   how.cached_streams_max = kCachedStreamsMax;
   how.on_fatal = options.on_fatal;
+  how.own_thread = options.own_threads;
   committer_ = std::make_unique<Committer>(std::move(how), std::move(state));
   parts_.relay->Attach(committer_.get());
 }

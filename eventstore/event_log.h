@@ -47,6 +47,10 @@ struct LogOptions {
   rocksdb::Env* env = nullptr;
   AnchorFiles* anchor_files = nullptr;
   const DiskSpace* disk_space = nullptr;
+
+  // Without threads of its own the log does nothing until LogSteps says so. Such a log is opened by
+  // OpenSteppedLogOn() only.
+  bool own_threads = true;
 };
 
 // Opens the log of a data folder, or makes it where there is none.
@@ -67,5 +71,26 @@ struct MemoryLogFiles {
 // Opens a log on a storage and anchor files of the caller's, for tests and the simulation. Of the
 // options, those of folder, cache and env mean nothing here.
 absl::StatusOr<std::unique_ptr<EventLog>> OpenLogOn(MemoryLogFiles files, LogOptions options);
+
+// Does the work of the threads of a log that has none, on the caller's thread, so that a simulation
+// decides what happens when.
+//
+// Not thread-safe. Lives as long as its log.
+class LogSteps {
+ public:
+  virtual ~LogSteps() = default;
+  // Decides and writes one batch of the appends that wait; false: none wait.
+  virtual bool CommitOnce() = 0;
+  // Calls the callbacks that wait, and returns how many those were.
+  virtual size_t RunCallbacks() = 0;
+};
+
+struct SteppedLog {
+  std::unique_ptr<EventLog> log;
+  LogSteps* steps = nullptr;  // of the log
+};
+
+// As OpenLogOn(), without threads. At its end it writes what waits, as any log.
+absl::StatusOr<SteppedLog> OpenSteppedLogOn(MemoryLogFiles files, LogOptions options);
 
 }  // namespace records::eventstore

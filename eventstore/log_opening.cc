@@ -181,11 +181,11 @@ absl::Status AnchorWhatIsThere(const LogState& state, const AppendGuard* guard, 
 }
 
 // Carries on with a store that is open for writing and agrees with its anchor.
-absl::StatusOr<std::unique_ptr<EventLog>> Start(LogParts parts, std::optional<LogState> checked,
-                                                AnchorFiles& anchor_files,
-                                                const std::string& anchor_path,
-                                                CheckpointFiles& checkpoint_files,
-                                                const LogOptions& options) {
+absl::StatusOr<std::unique_ptr<EventLogImpl>> Start(LogParts parts, std::optional<LogState> checked,
+                                                    AnchorFiles& anchor_files,
+                                                    const std::string& anchor_path,
+                                                    CheckpointFiles& checkpoint_files,
+                                                    const LogOptions& options) {
   if (!checked) {
     RETURN_IF_ERROR(WriteMeta(*parts.storage, parts.anchored, *options.clock));
     ASSIGN_OR_RETURN(checked, CheckStore(*parts.storage, parts.anchored));
@@ -239,7 +239,10 @@ absl::StatusOr<std::unique_ptr<EventLog>> OpenLog(LogOptions options) {
                options);
 }
 
-absl::StatusOr<std::unique_ptr<EventLog>> OpenLogOn(MemoryLogFiles files, LogOptions options) {
+namespace {
+
+absl::StatusOr<std::unique_ptr<EventLogImpl>> OpenOn(const MemoryLogFiles& files,
+                                                     const LogOptions& options) {
   LogParts parts;
   parts.relay = std::make_shared<StoreStateRelay>();
   parts.storage = files.storage;
@@ -250,6 +253,19 @@ absl::StatusOr<std::unique_ptr<EventLog>> OpenLogOn(MemoryLogFiles files, LogOpt
   ASSIGN_OR_RETURN(std::optional<LogState> checked, CheckStore(*files.storage, parts.anchored));
   return Start(std::move(parts), std::move(checked), *files.anchor_files, std::string(kAnchorName),
                *files.checkpoint_files, options);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<EventLog>> OpenLogOn(MemoryLogFiles files, LogOptions options) {
+  return OpenOn(files, options);
+}
+
+absl::StatusOr<SteppedLog> OpenSteppedLogOn(MemoryLogFiles files, LogOptions options) {
+  options.own_threads = false;
+  ASSIGN_OR_RETURN(std::unique_ptr<EventLogImpl> log, OpenOn(files, options));
+  LogSteps* const steps = log.get();
+  return SteppedLog{std::move(log), steps};
 }
 
 }  // namespace records::eventstore

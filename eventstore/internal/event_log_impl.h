@@ -45,7 +45,7 @@ struct LogParts {
   std::unique_ptr<CheckpointSigner> signer;
 };
 
-class EventLogImpl final : public EventLog {
+class EventLogImpl final : public EventLog, public LogSteps {
  public:
   EventLogImpl(LogParts parts, LogState state, const LogOptions& options);
   ~EventLogImpl() override;
@@ -76,6 +76,9 @@ class EventLogImpl final : public EventLog {
   StoreId store_id() const override { return store_; }
   uint32_t partition_count() const override { return board_.partition_count(); }
   absl::Status WriteHealth() const override { return committer_->health(); }
+
+  bool CommitOnce() override { return committer_->CommitOnce(); }
+  size_t RunCallbacks() override { return completions_.RunWaiting(); }
 
  private:
   LogParts parts_;

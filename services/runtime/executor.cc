@@ -25,6 +25,18 @@ bool Executor::Run(absl::AnyInvocable<void()> work) {
   return true;
 }
 
+bool Executor::RunOne() {
+  absl::AnyInvocable<void()> work;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (queue_.empty()) return false;
+    work = std::move(queue_.front());
+    queue_.pop_front();
+  }
+  work();
+  return true;
+}
+
 void Executor::Loop() {
   while (true) {
     absl::AnyInvocable<void()> work;

@@ -13,7 +13,7 @@ namespace records::services {
 // A few threads for work that may wait: a key to become durable, a view to catch up. Threads of
 // gRPC and of the log never wait.
 //
-// Thread-safe. The destructor stops.
+// Thread-safe. The destructor stops. Without threads (the simulation) RunOne() does the work.
 class Executor {
  public:
   explicit Executor(int threads);
@@ -27,6 +27,9 @@ class Executor {
   // Runs `work` on one of the threads. Returns false, and drops the work, when kQueueMax wait or
   // the executor was stopped.
   [[nodiscard]] bool Run(absl::AnyInvocable<void()> work);
+
+  // Runs what has waited longest on this thread; false: nothing waits.
+  bool RunOne();
 
   // More than the largest import window for each of the streams a server allows at once.
   static constexpr size_t kQueueMax = 16'384;

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Shows that each deliberate bug of planted_bugs.tsv is caught: its test passes without the bug and fails with it.
 
-  tests/faults/planted_bugs_test.py                a few of them, drawn by a seed that is printed; all with RECORDS_FULL=1
-  tests/faults/planted_bugs_test.py --seed N       draws the same few again
+  tests/faults/planted_bugs_test.py                a few, drawn by a printed seed; all if RECORDS_FULL=1
+  tests/faults/planted_bugs_test.py --seed N       the same few again
   tests/faults/planted_bugs_test.py --bug NAME     only this one (again for more)
-  tests/faults/planted_bugs_test.py --build        builds the preset "planted", with the programs needed, and does no more
+  tests/faults/planted_bugs_test.py --build        builds the programs in the preset "planted", no more
   tests/faults/planted_bugs_test.py --write-table  runs all and writes tests/faults/README.md's table of them
 
 The environment of a test says RECORDS_PLANTED_BUG=name; nothing else differs between the two runs.
@@ -145,7 +145,7 @@ def main():
             raise SystemExit("no such bug")
     elif not options.write_table and os.environ.get("RECORDS_FULL") != "1":
         chosen = random.Random(options.seed).sample(bugs, min(DRAWN, len(bugs)))
-        print(f"{len(chosen)} of {len(bugs)} planted bugs; again: tests/faults/planted_bugs_test.py --seed {options.seed}")
+        print(f"{len(chosen)} of {len(bugs)} planted bugs; again: {sys.argv[0]} --seed {options.seed}")
     programs = find_programs(chosen)
     rows, survivors = [], 0
     for bug in chosen:
