@@ -1,0 +1,39 @@
+#include "tools/bench/bars.h"
+
+#include <algorithm>
+
+namespace records::bench {
+
+double Median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  const size_t middle = values.size() / 2;
+  if (values.size() % 2 == 1) return values[middle];
+  return (values[middle - 1] + values[middle]) / 2;
+}
+
+std::optional<double> BarResult::Ratio() const {
+  if (!reference.has_value() || *reference == 0) return std::nullopt;
+  return measured / *reference;
+}
+
+bool BarResult::IsMet() const {
+  if (reference_name.empty()) {
+    return better == Better::kHigher ? measured >= target : measured <= target;
+  }
+  const auto ratio = Ratio();
+  if (!ratio.has_value()) return false;
+  return better == Better::kHigher ? *ratio >= target : *ratio <= target;
+}
+
+const std::vector<Bar>& AllBars() {
+  static const auto* bars = new std::vector<Bar>{
+      {"record-contact", "durable RecordContact, 64 in flight, against a no-op gRPC echo",
+       MeasureRecordContact},
+      {"one-client", "one client, one event: p99 against echo + synced put + anchor sync",
+       MeasureOneClient},
+  };
+  return *bars;
+}
+
+}  // namespace records::bench

@@ -1,0 +1,101 @@
+#include "tools/bench/servers.h"
+
+#include <fstream>
+#include <sstream>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "eventstore/status_macros.h"
+#include "nlohmann/json.hpp"
+#include "records/api/v1/customer_service.grpc.pb.h"
+#include "services/errors/errors.h"
+#include "tools/bench/requests.h"
+
+namespace records::bench {
+namespace {
+
+namespace api = records::api::v1;
+
+constexpr absl::Duration kPatience = absl::Minutes(2);
+constexpr char kRoles[] = "contact-officer";
+
+// Both servers say their port in a line of JSON.
+absl::StatusOr<std::string> WaitForAddress(Process& process) {
+  ASSIGN_OR_RETURN(const std::string line, process.WaitForOutput("\"port\":\"", kPatience));
+  const auto parsed = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+  if (!parsed.is_object() || !parsed.contains("port")) {
+    return absl::UnavailableError("a server does not say its port");
+  }
+  return absl::StrCat("127.0.0.1:", parsed["port"].get<std::string>());
+}
+
+absl::StatusOr<std::string> MakeToken(const Programs& programs, const std::filesystem::path& data,
+                                      const std::string& address) {
+  const auto file = data.parent_path() / "token";
+  ASSIGN_OR_RETURN(auto process,
+                   Process::Start({programs.recordsctl, "--server", address, "token", "--data",
+                                   data, "--role", kRoles, "--name", "bench"},
+                                  file));
+  RETURN_IF_ERROR(process->Wait(kPatience));
+  std::ifstream in(file);
+  std::string token;
+  std::getline(in, token);
+  if (token.empty()) return absl::UnavailableError("recordsctl made no token");
+  return absl::StrCat("Bearer ", token);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<RecordsServer>> RecordsServer::Start(
+    const Programs& programs, const std::filesystem::path& folder) {
+  auto server = std::make_unique<RecordsServer>();
+  const auto data = folder / "data";
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  std::filesystem::remove(folder / "token", error);
+  std::filesystem::remove(folder / "recordsd.log", error);
+  ASSIGN_OR_RETURN(server->process_,
+                   Process::Start({programs.recordsd, "--data", data, "--listen", "127.0.0.1:0",
+                                   "--metrics", "127.0.0.1:0", "--calls-per-second", "1e9"},
+                                  folder / "recordsd.log"));
+  ASSIGN_OR_RETURN(server->address_, WaitForAddress(*server->process_));
+  ASSIGN_OR_RETURN(server->identity_.token, MakeToken(programs, data, server->address_));
+  return server;
+}
+
+absl::Status RecordsServer::RegisterCustomers(uint64_t count) const {
+  std::atomic<uint64_t> next = 0;
+  UnaryMethod<api::RegisterCustomerRequest, api::RegisterCustomerResponse> method;
+  method.fill = [&next](std::mt19937_64& random, api::RegisterCustomerRequest& request) {
+    request = MakeRegistration(random, next++);
+  };
+  method.connect = [](const std::shared_ptr<grpc::Channel>& channel) {
+    return [stub = std::shared_ptr(api::CustomerService::NewStub(channel))](
+               grpc::ClientContext* context, const api::RegisterCustomerRequest& request,
+               grpc::CompletionQueue* queue) {
+      return stub->AsyncRegisterCustomer(context, request, queue);
+    };
+  };
+  LoadOptions options{.address = address(), .identity = identity_, .threads = 1};
+  options.warm_up = absl::ZeroDuration();
+  options.duration = absl::Minutes(30);
+  options.calls = count;
+  const LoadResult result = RunClosedLoop(options, method);
+  if (result.errors == 0 && result.calls == count) return absl::OkStatus();
+  return absl::UnavailableError(
+      absl::StrCat(result.calls, " of ", count, " customers registered: ", result.first_error));
+}
+
+absl::StatusOr<std::unique_ptr<EchoServer>> EchoServer::Start(const Programs& programs,
+                                                              const std::filesystem::path& folder) {
+  auto server = std::make_unique<EchoServer>();
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  ASSIGN_OR_RETURN(server->process_,
+                   Process::Start({programs.self, "echo-server"}, folder / "echo.log"));
+  ASSIGN_OR_RETURN(server->address_, WaitForAddress(*server->process_));
+  return server;
+}
+
+}  // namespace records::bench
