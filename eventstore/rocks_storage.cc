@@ -1,6 +1,7 @@
 #include "eventstore/rocks_storage.h"
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -40,6 +41,12 @@ class RocksCursor final : public Cursor {
 
 struct RocksStorage::Internals {
   RocksStorageOptions options;
+  // Flush or compaction has failed: RocksDB refuses writes before it touches a file, and goes on by
+  // itself when there is room again.
+  std::atomic<bool> background_failed = false;
+  // A write has failed in mid-file: what RocksDB appends after that may be lost with it, and where
+  // its assertions are on it ends the process.
+  std::atomic<bool> write_failed = false;
   std::unique_ptr<rocksdb::DB> db;
   std::vector<rocksdb::ColumnFamilyHandle*> tables;
   rocksdb::ColumnFamilyHandle* unused = nullptr;  // "default", which RocksDB demands
@@ -95,6 +102,12 @@ absl::StatusOr<std::unique_ptr<RocksStorage>> RocksStorage::Open(RocksStorageOpt
   }
   auto internals = std::make_unique<Internals>();
   internals->options = std::move(options);
+  internals->options.on_background_state =
+      [state = internals.get(),
+       told = internals->options.on_background_state](const absl::Status& status) {
+        state->background_failed = !status.ok();
+        if (told) told(status);
+      };
   RETURN_IF_ERROR(internal::FromRocks(internals->Open()));
   return std::unique_ptr<RocksStorage>(new RocksStorage(std::move(internals)));
 }
@@ -120,9 +133,15 @@ absl::Status RocksStorage::Write(const StorageBatch& batch, Durability durabilit
                                       : changes.Delete(table, change.key);
     RETURN_IF_ERROR(internal::FromRocks(added));
   }
+  if (internals_->write_failed) {
+    return absl::UnavailableError("a write has failed: the store takes none until it is reopened");
+  }
+  const bool refused = internals_->background_failed;
   rocksdb::WriteOptions how;
   how.sync = durability == Durability::kSynced;
-  return internal::FromRocks(internals_->db->Write(how, &changes));
+  const rocksdb::Status status = internals_->db->Write(how, &changes);
+  if (!status.ok() && !refused) internals_->write_failed = true;
+  return internal::FromRocks(status);
 }
 
 absl::StatusOr<std::optional<std::string>> RocksStorage::Get(Table table,

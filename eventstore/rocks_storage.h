@@ -54,7 +54,9 @@ struct RocksStorageOptions {
 // The file system decides what a crash leaves; a torn end of the log is cut at opening, and whether
 // anything that was acknowledged went with it only an anchor outside can tell (reliability
 // research, section 3), so whoever opens a store compares it with its anchor first, read-only.
-// Closing flushes, so that the next start replays nothing.
+// Closing flushes, so that the next start replays nothing. After a failed write each later one is
+// kUnavailable, but for those that RocksDB itself refuses while flush or compaction fail: those may
+// be tried again.
 class RocksStorage final : public Storage {
  public:
   // kDataLoss: damaged. kFailedPrecondition: open in another process, or not a store of ours.

@@ -1,0 +1,251 @@
+#include "tests/faults/fault_file_system.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <utility>
+
+#include "tests/faults/system_calls.h"
+
+namespace records::faults {
+namespace {
+
+std::atomic<FaultFileSystem*> installed{nullptr};
+
+// The file system's own calls are nobody's business.
+thread_local int own_calls = 0;
+class OwnCalls {
+ public:
+  OwnCalls() { ++own_calls; }
+  ~OwnCalls() { --own_calls; }
+};
+
+bool IsSync(Operation operation) {
+  return operation == Operation::kSync || operation == Operation::kFolderSync;
+}
+
+double Fraction(std::mt19937_64& random) {
+  return std::uniform_real_distribution<double>(0, 1)(random);
+}
+
+}  // namespace
+
+std::string_view Name(Fault fault) {
+  static constexpr std::array<std::string_view, kFaultCount> kNames = {
+      "none", "crash", "torn write", "short write", "EIO", "ENOSPC", "lying sync"};
+  return kNames[static_cast<size_t>(fault)];
+}
+
+std::string_view Name(Operation operation) {
+  static constexpr std::array<std::string_view, 13> kNames = {
+      "open",  "create", "write", "truncate", "sync",        "folder sync",  "range sync",
+      "close", "rename", "link",  "delete",   "make folder", "delete folder"};
+  return kNames[static_cast<size_t>(operation)];
+}
+
+bool CanBefall(Fault fault, Operation operation) {
+  switch (fault) {
+    case Fault::kNone:
+      return false;
+    case Fault::kCrash:
+    case Fault::kError:
+      return true;
+    case Fault::kTornWrite:
+    case Fault::kShortWrite:
+      return operation == Operation::kWrite;
+    case Fault::kNoSpace:
+      return operation == Operation::kWrite || operation == Operation::kCreate ||
+             operation == Operation::kLink || operation == Operation::kMakeFolder;
+    case Fault::kLyingSync:
+      return IsSync(operation);
+  }
+  return false;
+}
+
+FaultFileSystem::FaultFileSystem(std::string folder) : folder_(std::move(folder)) {
+  {
+    const std::lock_guard lock(mutex_);
+    Scan();
+  }
+  if (installed.exchange(this) != nullptr) std::abort();
+}
+
+FaultFileSystem::~FaultFileSystem() { installed = nullptr; }
+
+bool FaultFileSystem::Ignored(const std::string& name) {
+  return name.starts_with("LOG") || name == "LOCK" || name.ends_with(".lock");
+}
+
+FaultFileSystem* FaultFileSystem::Current() { return own_calls > 0 ? nullptr : installed.load(); }
+
+void FaultFileSystem::Arm(FaultPlan plan) {
+  const std::lock_guard lock(mutex_);
+  plan_ = std::move(plan);
+  random_.seed(plan_.seed);
+  operations_.clear();
+  fired_ = false;
+}
+
+std::vector<Operation> FaultFileSystem::operations() const {
+  const std::lock_guard lock(mutex_);
+  return operations_;
+}
+
+bool FaultFileSystem::fired() const {
+  const std::lock_guard lock(mutex_);
+  return fired_;
+}
+
+bool FaultFileSystem::crashed() const {
+  const std::lock_guard lock(mutex_);
+  return crashed_;
+}
+
+bool FaultFileSystem::Strikes(Operation operation, const std::string& path) const {
+  if (!CanBefall(plan_.fault, operation) || operations_.size() < plan_.at) return false;
+  if (plan_.fault == Fault::kLyingSync) return plan_.liar == nullptr || plan_.liar(path);
+  return !fired_ || plan_.fault == Fault::kNoSpace;
+}
+
+FaultFileSystem::Verdict FaultFileSystem::Judge(Operation operation, const std::string& path) {
+  if (crashed_) return {.error = EIO};
+  operations_.push_back(operation);
+  if (!Strikes(operation, path)) return {};
+  const bool again = std::exchange(fired_, true);
+  switch (plan_.fault) {
+    case Fault::kNone:
+      return {};
+    case Fault::kCrash:
+      crashed_ = true;
+      return {.error = EIO};
+    case Fault::kTornWrite:
+      return {.share = Fraction(random_), .crash_after = true};
+    case Fault::kShortWrite:
+      return {.share = Fraction(random_)};
+    case Fault::kError:
+      return {.error = EIO};
+    case Fault::kNoSpace:
+      if (again || operation != Operation::kWrite) return {.error = ENOSPC};
+      return {.error = ENOSPC, .share = Fraction(random_)};
+    case Fault::kLyingSync:
+      return {.lie = true};
+  }
+  return {};
+}
+
+void FaultFileSystem::CutPower(uint64_t seed) {
+  const std::lock_guard lock(mutex_);
+  const OwnCalls own;
+  std::mt19937_64 random(seed);
+  std::map<const Node*, std::string> paths;
+  const std::function<void(const Node&, const std::string&)> walk = [&](const Node& folder,
+                                                                        const std::string& path) {
+    for (const auto& [name, node] : folder.names) {
+      paths.emplace(node.get(), path + "/" + name);
+      if (node->is_folder) walk(*node, path + "/" + name);
+    }
+  };
+  walk(*top_, folder_);
+
+  enum { kNothing, kAll, kPrefix, kSubset, kWays };
+  const uint64_t way = random() % kWays;
+  const size_t prefix = pending_.empty() ? 0 : random() % (pending_.size() + 1);
+  std::vector<std::pair<const Node*, std::string>> skipped;
+  for (size_t i = 0; i < pending_.size(); ++i) {
+    bool happens =
+        way == kAll || (way == kPrefix && i < prefix) || (way == kSubset && random() % 2 == 0);
+    // What builds on a change that did not happen does not happen either.
+    for (const NameChange& change : pending_[i]) {
+      happens = happens && std::find(skipped.begin(), skipped.end(),
+                                     std::pair<const Node*, std::string>(
+                                         change.folder.get(), change.name)) == skipped.end();
+    }
+    for (const NameChange& change : pending_[i]) {
+      if (!happens) {
+        skipped.emplace_back(change.folder.get(), change.name);
+      } else if (change.node == nullptr) {
+        change.folder->names_on_disk.erase(change.name);
+      } else {
+        change.folder->names_on_disk[change.name] = change.node;
+      }
+    }
+  }
+
+  FileImage image;
+  const std::function<void(const Node&, const std::string&)> keep = [&](const Node& folder,
+                                                                        const std::string& path) {
+    for (const auto& [name, node] : folder.names_on_disk) {
+      FileImage::Entry& entry = image.entries[path + name];
+      entry.is_folder = node->is_folder;
+      entry.mode = node->mode;
+      if (node->is_folder) {
+        keep(*node, path + name + "/");
+        continue;
+      }
+      const auto visible = paths.find(node.get());
+      std::optional<std::string> content = node->last_content;
+      if (visible != paths.end()) content = ReadFile(visible->second);
+      entry.content = node->AfterPowerCut(content.value_or(node->on_disk), random);
+    }
+  };
+  keep(*top_, "");
+  WriteImage(folder_, image);
+  Scan();
+}
+
+FileImage FaultFileSystem::Save() {
+  const std::lock_guard lock(mutex_);
+  const OwnCalls own;
+  return ReadImage(folder_);
+}
+
+void FaultFileSystem::Load(const FileImage& image) {
+  const std::lock_guard lock(mutex_);
+  const OwnCalls own;
+  WriteImage(folder_, image);
+  Scan();
+}
+
+void FaultFileSystem::Scan() {
+  const OwnCalls own;
+  crashed_ = false;
+  descriptors_.clear();
+  pending_.clear();
+  const std::function<NodePointer(const std::string&)> scan = [&](const std::string& path) {
+    auto node = std::make_shared<Node>();
+    struct stat about {};
+    if (stat(path.c_str(), &about) != 0) std::abort();
+    node->is_folder = S_ISDIR(about.st_mode);
+    node->mode = about.st_mode & 07777;
+    node->device = about.st_dev;
+    node->number = about.st_ino;
+    if (!node->is_folder) {
+      node->on_disk = ReadFile(path).value();
+      return node;
+    }
+    for (const auto& entry : std::filesystem::directory_iterator(path)) {
+      const std::string name = entry.path().filename();
+      if (!Ignored(name)) node->names.emplace(name, scan(entry.path()));
+    }
+    node->names_on_disk = node->names;
+    return node;
+  };
+  top_ = scan(folder_);
+}
+
+void FaultFileSystem::Change(std::vector<NameChange> changes) {
+  for (const NameChange& change : changes) {
+    if (change.node == nullptr) {
+      change.folder->names.erase(change.name);
+    } else {
+      change.folder->names[change.name] = change.node;
+    }
+  }
+  pending_.push_back(std::move(changes));
+}
+
+}  // namespace records::faults

@@ -1,0 +1,250 @@
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "eventstore/checkpoint_signer.h"
+#include "eventstore/memory_storage.h"
+#include "eventstore/merkle.h"
+#include "eventstore/signed_note.h"
+#include "projections/view_fold.h"
+#include "records/events/v1/contact.pb.h"
+#include "tests/faults/records_under_fault.h"
+
+namespace records::faults {
+namespace {
+
+using eventstore::EventLog;
+using eventstore::Ledger;
+using eventstore::Position;
+using eventstore::StoredEvent;
+
+// Each check returns what is wrong, or "".
+class Checker {
+ public:
+  explicit Checker(RecordsUnderFault& records)
+      : records_(records), log_(records.log()), told_(records.acknowledged()) {}
+
+  std::string Run() {
+    for (const auto check :
+         {&Checker::Events, &Checker::Checkpoints, &Checker::Keys, &Checker::Retries,
+          // Once more, with what the retries appended.
+          &Checker::Events, &Checker::View}) {
+      if (std::string wrong = (this->*check)(); !wrong.empty()) return wrong;
+    }
+    return "";
+  }
+
+ private:
+  // The place of an event among what was sent.
+  struct Origin {
+    size_t append = 0;
+    size_t event = 0;
+  };
+
+  static std::string Show(Position position) {
+    return absl::StrCat("partition ", position.partition, ", sequence ", position.sequence);
+  }
+
+  // Every event that is there was sent, whole appends only; what was acknowledged is there.
+  std::string Events() {
+    std::map<std::string, Origin> origins;
+    for (size_t i = 0; i < told_.appends.size(); ++i) {
+      for (size_t k = 0; k < told_.appends[i].ids.size(); ++k) {
+        origins[told_.appends[i].ids[k]] = {i, k};
+      }
+    }
+    found_.assign(told_.appends.size(), {});
+    revisions_.clear();
+    for (uint32_t partition = 0; partition < log_.partition_count(); ++partition) {
+      if (std::string wrong = Partition(partition, origins); !wrong.empty()) return wrong;
+    }
+    for (size_t i = 0; i < found_.size(); ++i) {
+      const SentAppend& sent = told_.appends[i];
+      if (found_[i].empty() && sent.outcome.has_value()) {
+        return absl::StrCat("append ", i, " was acknowledged at ", Show(sent.outcome->first),
+                            " and is lost");
+      }
+      if (!found_[i].empty() && found_[i].size() != sent.ids.size()) {
+        return absl::StrCat("append ", i, " is there by half");
+      }
+      if (sent.outcome.has_value() && sent.outcome->first != found_[i].front()) {
+        return absl::StrCat("append ", i, " was acknowledged elsewhere");
+      }
+      const auto request = log_.FindRequest(*sent.append.request_key);
+      if (!request.ok()) return absl::StrCat("a request: ", request.status().ToString());
+      if (request->has_value() != !found_[i].empty()) {
+        return absl::StrCat("append ", i, " and its request are not both there");
+      }
+    }
+    return "";
+  }
+
+  std::string Partition(uint32_t partition, const std::map<std::string, Origin>& origins) {
+    eventstore::Frontier tree;
+    while (true) {
+      const auto page = log_.ReadPartition(Ledger::kEvents, {partition, tree.size() + 1},
+                                           eventstore::ReadDirection::kForward, {}, {});
+      if (!page.ok()) return absl::StrCat("cannot read: ", page.status().ToString());
+      if (page->empty()) break;
+      for (const StoredEvent& event : *page) {
+        const Position expected{partition, tree.size() + 1};
+        if (event.position != expected) return absl::StrCat(Show(expected), " is skipped");
+        tree.Append(eventstore::HashLeaf(event.bytes));
+        if (std::string wrong = Event(event, origins); !wrong.empty()) {
+          return absl::StrCat(Show(expected), ": ", wrong);
+        }
+      }
+    }
+    const Position head = log_.Head(Ledger::kEvents, partition);
+    if (head.sequence != tree.size()) return "the head is not the last event";
+    const auto checkpoint = log_.CheckpointAt(Ledger::kEvents, head);
+    if (!checkpoint.ok()) return checkpoint.status().ToString();
+    return checkpoint->root == tree.Root() ? "" : "the tree is not that of the events";
+  }
+
+  std::string Event(const StoredEvent& stored, const std::map<std::string, Origin>& origins) {
+    const auto origin = origins.find(stored.event.id());
+    if (origin == origins.end()) return "nobody sent this event";
+    const auto [index, event] = origin->second;
+    const SentAppend& sent = told_.appends[index];
+    if (event != found_[index].size()) return "an append is out of order or there twice";
+    found_[index].push_back(stored.position);
+    uint64_t& revision = revisions_[stored.event.stream().SerializeAsString()];
+    if (stored.event.revision() != revision++) return "a revision is skipped";
+    if (stored.event.append().request_key() !=
+        absl::string_view(reinterpret_cast<const char*>(sent.append.request_key->data()),
+                          sent.append.request_key->size())) {
+      return "its request is another";
+    }
+    return Opened(stored.event, sent.append.subjects, sent.texts[event]);
+  }
+
+  std::string Opened(const records::log::v1::Event& event,
+                     const std::vector<eventstore::SubjectId>& subjects, const std::string& text) {
+    const auto opened = records_.sealer().Open(event, [](absl::string_view) { return true; });
+    if (!opened.ok()) return absl::StrCat("cannot be opened: ", opened.status().ToString());
+    const auto* contact = google::protobuf::DynamicCastToGenerated<events::v1::ContactRecorded>(
+        opened->message.get());
+    if (contact == nullptr) return "is of another type";
+    bool ended = false, maybe = false;
+    for (const auto& subject : subjects) {
+      if (const auto fence = told_.fenced.find(subject); fence != told_.fenced.end()) {
+        (fence->second ? ended : maybe) = true;
+      }
+      for (const auto& [purpose, acknowledged] : told_.ended_keys) {
+        if (purpose.subject == subject) (acknowledged ? ended : maybe) = true;
+      }
+    }
+    const std::string& summary = contact->contact().summary();
+    if (ended) return summary.empty() ? "" : "opens although its key was ended";
+    if (maybe && summary.empty()) return "";
+    return summary == text ? "" : absl::StrCat("says '", summary, "', sent was '", text, "'");
+  }
+
+  std::string Checkpoints() {
+    if (told_.checkpoints.empty()) return "";
+    if (log_.VerifierKey() != told_.verifier_key) return "checkpoints are signed with another key";
+    const auto verifier = eventstore::NoteVerifier::Parse(told_.verifier_key);
+    if (!verifier.ok()) return verifier.status().ToString();
+    for (const std::string& note : told_.checkpoints) {
+      const auto opened = eventstore::OpenNote(note, {&*verifier, 1});
+      if (!opened.ok()) return opened.status().ToString();
+      const auto checkpoint = eventstore::ParseCheckpoint(opened->text);
+      if (!checkpoint.ok()) return checkpoint.status().ToString();
+      const auto trees = eventstore::TreesOf(*checkpoint, log_.store_id());
+      if (!trees.ok()) return trees.status().ToString();
+      for (uint32_t partition = 0; partition < log_.partition_count(); ++partition) {
+        const auto verified = log_.VerifyCheckpoint(
+            Ledger::kEvents,
+            {log_.store_id(), {partition, (*trees)[partition].size}, (*trees)[partition].root});
+        if (!verified.ok()) return absl::StrCat("a signed checkpoint: ", verified.ToString());
+      }
+    }
+    return "";
+  }
+
+  std::string Keys() {
+    eventstore::KeyStore& keys = records_.keys();
+    for (const auto& [reference, entry] : told_.claims) {
+      const auto found = keys.Resolve("north", "customer", reference);
+      if (!found.ok()) return found.status().ToString();
+      if (!entry.has_value()) continue;
+      if (!found->has_value()) return absl::StrCat("the claim of ", reference, " is lost");
+      if ((*found)->subject != entry->subject || (*found)->root != entry->root) {
+        return absl::StrCat("the claim of ", reference, " changed");
+      }
+    }
+    for (const auto& [purpose, acknowledged] : told_.ended_keys) {
+      const auto found = keys.FindKey(purpose);
+      if (!found.ok()) return found.status().ToString();
+      if (acknowledged && found->has_value()) return "an ended key is there again";
+    }
+    for (const auto& [subject, acknowledged] : told_.fenced) {
+      if (acknowledged && !keys.IsFenced(subject)) return "a fence is lost";
+    }
+    if (keys.GetStatus().master_key_generation < told_.master_key_generation) {
+      return "an old master key is there again";
+    }
+    return "";
+  }
+
+  // Every request sent again: one effect, and the same answer.
+  std::string Retries() {
+    for (size_t i = 0; i < told_.appends.size(); ++i) {
+      SentAppend& sent = told_.appends[i];
+      const auto outcome = records_.Retry(i);
+      if (!outcome.ok()) {
+        const bool may_refuse = !told_.fenced.empty() || !told_.ended_keys.empty();
+        if (may_refuse && !sent.outcome && found_[i].empty()) continue;
+        return absl::StrCat("a retry fails: ", outcome.status().ToString());
+      }
+      if (outcome->repeated == found_[i].empty()) return "a retry says the wrong about the first";
+      if (outcome->repeated && outcome->first != found_[i].front()) {
+        return "a retry answers otherwise";
+      }
+      sent.outcome = *outcome;
+    }
+    return "";
+  }
+
+  std::string View() {
+    if (records_.view() == nullptr) return "";
+    records_.CatchUp();
+    constexpr size_t kTables = 2;
+    eventstore::MemoryStorage fresh(kTables);
+    auto fold = projections::ViewFold::Create(log_, records_.projection(), fresh, {});
+    if (!fold.ok()) return fold.status().ToString();
+    while (true) {
+      const auto progress = (*fold)->FoldBatch();
+      if (!progress.ok()) return progress.status().ToString();
+      if (progress->events == 0) break;
+    }
+    const auto rows = [](const eventstore::Storage& storage) {
+      std::map<std::string, std::string> all;
+      for (size_t table = 0; table < kTables; ++table) {
+        const auto cursor = storage.NewCursor(eventstore::Table{table});
+        for (cursor->Seek(""); cursor->Valid(); cursor->Next()) {
+          all[absl::StrCat(table, "|", cursor->key())] = std::string(cursor->value());
+        }
+      }
+      return all;
+    };
+    return rows(fresh) == rows(*records_.view()->live()->storage)
+               ? ""
+               : "the view is not the fold of the log";
+  }
+
+  RecordsUnderFault& records_;
+  const EventLog& log_;
+  Acknowledgements& told_;
+  std::vector<std::vector<Position>> found_;  // of each append, its events
+  std::map<std::string, uint64_t> revisions_;
+};
+
+}  // namespace
+
+std::string FindWrong(RecordsUnderFault& records) { return Checker(records).Run(); }
+
+}  // namespace records::faults

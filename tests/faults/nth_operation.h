@@ -1,0 +1,62 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/faults/fault_file_system.h"
+#include "tests/faults/records_under_fault.h"
+#include "tests/faults/scenarios.h"
+
+namespace records::faults {
+
+// One fault at one operation of a scenario.
+struct FaultCase {
+  Fault fault = Fault::kCrash;
+  uint64_t at = 0;
+  uint64_t seed = 0;
+};
+
+// What came of a case.
+struct CaseResult {
+  bool fired = false;
+  bool refused = false;    // a start under the fault was refused
+  bool power_cut = false;  // what was not synced was dropped afterwards
+  bool view_folded_anew = false;
+  std::string start_refused;  // the start after it, without fault; "" when it went
+  std::string wrong;          // with what was started; "" when all is well
+};
+
+// Runs a scenario again and again from the same beginning, with another fault each time.
+class NthOperation {
+ public:
+  // `folder` is on the disk to be used, and empty.
+  NthOperation(const Scenario& scenario, std::string folder);
+
+  // The operations of the scenario when nothing fails.
+  const std::vector<Operation>& operations() const { return operations_; }
+  // What is wrong without any fault: must be "".
+  const std::string& wrong_without_fault() const { return wrong_without_fault_; }
+
+  // Every operation that each fault can befall.
+  std::vector<FaultCase> AllCases(uint64_t seed) const;
+
+  // The scenario under a fault, the end of the process or a power cut, and the start after it.
+  CaseResult Run(const FaultCase& fault_case,
+                 std::function<bool(const std::string&)> liar = nullptr);
+
+ private:
+  std::unique_ptr<RecordsUnderFault> Begin(uint64_t seed);
+
+  const Scenario scenario_;
+  const std::string folder_;
+  FaultFileSystem files_;
+  FileImage before_;
+  Acknowledgements acknowledged_before_;
+  std::vector<Operation> operations_;
+  std::string wrong_without_fault_;
+};
+
+}  // namespace records::faults

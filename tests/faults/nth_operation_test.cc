@@ -1,0 +1,155 @@
+#include "tests/faults/nth_operation.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <map>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+// A fault at every operation of every scenario: nothing acknowledged is lost or changed, nothing is
+// there by half, retries are safe, and the next start needs no hand.
+//
+// RECORDS_FULL=1 takes every case; else a sample. RECORDS_FAULT_CASE=append/1/57/4711 (scenario,
+// number of the fault, operation, seed), as a failure prints it, replays one.
+namespace records::faults {
+namespace {
+
+// A new folder, in memory where there is room: its syncs are counted, not waited for.
+class WorkFolder {
+ public:
+  WorkFolder() {
+    std::error_code error;
+    const auto space = std::filesystem::space("/dev/shm", error);
+    const bool in_memory = !error && space.available > (uint64_t{256} << 20);
+    std::string name = (in_memory ? "/dev/shm/" : ::testing::TempDir()) + "records_faults_XXXXXX";
+    if (mkdtemp(name.data()) == nullptr) std::abort();
+    path_ = name;
+  }
+  ~WorkFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+struct Tally {
+  size_t cases = 0;
+  size_t fired = 0;
+  size_t refused = 0;
+  size_t power_cuts = 0;
+  size_t views_folded_anew = 0;
+};
+
+// A case that ends the process says which it was.
+char running[128];
+void SayWhichAndEnd(int signal) {
+  (void)!write(STDERR_FILENO, running, strlen(running));
+  std::signal(signal, SIG_DFL);
+  raise(signal);
+}
+
+uint64_t SeedOfRun() {
+  const char* const given = std::getenv("RECORDS_FAULT_SEED");
+  uint64_t seed = 0;
+  if (given != nullptr && absl::SimpleAtoi(given, &seed)) return seed;
+  return std::random_device()();
+}
+
+bool Full() { return std::getenv("RECORDS_FULL") != nullptr; }
+
+class NthOperationTest : public testing::TestWithParam<Scenario> {
+ protected:
+  static void Expect(NthOperation& loop, const std::string& scenario, const FaultCase& one,
+                     Tally& tally) {
+    const std::string replay =
+        absl::StrCat("RECORDS_FAULT_CASE=", scenario, "/", static_cast<int>(one.fault), "/", one.at,
+                     "/", one.seed);
+    std::snprintf(running, sizeof(running), "ended in %s\n", replay.c_str());
+    const CaseResult result = loop.Run(one);
+    ++tally.cases;
+    tally.fired += result.fired ? 1 : 0;
+    tally.refused += result.refused ? 1 : 0;
+    tally.power_cuts += result.power_cut ? 1 : 0;
+    tally.views_folded_anew += result.view_folded_anew ? 1 : 0;
+    EXPECT_EQ(result.start_refused, "") << Name(one.fault) << "; again: " << replay;
+    EXPECT_EQ(result.wrong, "") << Name(one.fault) << "; again: " << replay;
+  }
+
+  static void Print(const std::string& scenario, const NthOperation& loop,
+                    const std::map<Fault, Tally>& tallies, uint64_t seed, double seconds) {
+    std::printf("%s: %zu operations, seed %llu, %.1f s\n", scenario.c_str(),
+                loop.operations().size(), static_cast<unsigned long long>(seed), seconds);
+    for (const auto& [fault, tally] : tallies) {
+      std::printf(
+          "  %-12s %5zu cases, %5zu fired, %4zu starts refused under it, %4zu power cuts, "
+          "%zu views folded anew\n",
+          std::string(Name(fault)).c_str(), tally.cases, tally.fired, tally.refused,
+          tally.power_cuts, tally.views_folded_anew);
+    }
+  }
+
+  WorkFolder folder_;
+};
+
+// CR-1.5.1
+TEST_P(NthOperationTest, NothingAcknowledgedIsLostAndTheNextStartNeedsNoHand) {
+  const Scenario& scenario = GetParam();
+  const char* const replay = std::getenv("RECORDS_FAULT_CASE");
+  std::signal(SIGABRT, SayWhichAndEnd);
+  NthOperation loop(scenario, folder_.path());
+  ASSERT_EQ(loop.wrong_without_fault(), "");
+  std::map<Fault, Tally> tallies;
+  if (replay != nullptr) {
+    const std::vector<std::string> words = absl::StrSplit(replay, '/');
+    int fault = 0;
+    FaultCase one;
+    ASSERT_TRUE(words.size() == 4 && absl::SimpleAtoi(words[1], &fault) &&
+                absl::SimpleAtoi(words[2], &one.at) && absl::SimpleAtoi(words[3], &one.seed));
+    if (words[0] != scenario.name) GTEST_SKIP() << "another scenario is replayed";
+    one.fault = static_cast<Fault>(fault);
+    return Expect(loop, scenario.name, one, tallies[one.fault]);
+  }
+  const uint64_t seed = SeedOfRun();
+  std::vector<FaultCase> cases = loop.AllCases(seed);
+  if (!Full()) {
+    // Some of each fault.
+    std::mt19937_64 random(seed);
+    std::shuffle(cases.begin(), cases.end(), random);
+    constexpr size_t kSampleOfEach = 5;
+    std::map<Fault, size_t> taken;
+    std::erase_if(cases, [&](const FaultCase& one) { return ++taken[one.fault] > kSampleOfEach; });
+  }
+  const auto start = std::chrono::steady_clock::now();
+  for (const FaultCase& one : cases) {
+    Expect(loop, scenario.name, one, tallies[one.fault]);
+    if (HasFailure() && !Full()) break;
+  }
+  const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
+  Print(scenario.name, loop, tallies, seed, spent.count());
+  for (const auto& [fault, tally] : tallies) {
+    EXPECT_GT(tally.fired, 0u) << Name(fault) << " never happened";
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Scenarios, NthOperationTest, testing::ValuesIn(Scenarios()),
+                         [](const auto& tested) {
+                           std::string name = tested.param.name;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace records::faults

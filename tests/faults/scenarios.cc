@@ -1,0 +1,138 @@
+#include "tests/faults/scenarios.h"
+
+namespace records::faults {
+namespace {
+
+const Customer kFirst = CustomerNumber(0);
+const Customer kSecond = CustomerNumber(1);  // in the other partition
+
+// Two customers whose keys are there, and a few events of theirs.
+void SomeEvents(RecordsUnderFault& records) {
+  for (int i = 0; i < 3; ++i) {
+    records.Send({{kFirst}});
+    records.Send({{kSecond}, {kSecond, "notes"}});
+  }
+}
+
+void Nothing(RecordsUnderFault&) {}
+
+void FirstStart(RecordsUnderFault& records) {
+  records.Restart();
+  records.Send({{kFirst}});
+}
+
+void AppendTwo(RecordsUnderFault& records) {
+  records.Restart();
+  records.Send({{kFirst}});
+  records.Send({{kSecond}});
+}
+
+void AppendBatch(RecordsUnderFault& records) {
+  records.Restart();
+  records.SendTogether({{{kFirst}, {kFirst, "notes"}, {kFirst, "calls"}},
+                        {{kSecond}},
+                        {{kFirst}, {kFirst, "notes"}},
+                        {{kSecond, "calls"}, {kSecond, "calls"}}});
+  records.Send({{kSecond, "notes"}, {kSecond}});
+}
+
+void RetryOldAndNew(RecordsUnderFault& records) {
+  records.Restart();
+  records.Send({{kFirst}});
+  const size_t last = records.acknowledged().appends.size() - 1;
+  records.Retry(last).IgnoreError();
+  records.Retry(0).IgnoreError();
+  records.Restart();
+  records.Retry(last).IgnoreError();
+}
+
+// A stop flushes what is in memory; the next start begins a new write-ahead log.
+void FlushAtStop(RecordsUnderFault& records) {
+  for (int i = 0; i < 2; ++i) {
+    records.Restart();
+    records.Send({{kFirst}});
+    records.Close();
+  }
+}
+
+// Three table files on level 0: the next one starts a compaction.
+void ThreeFlushes(RecordsUnderFault& records) {
+  for (int i = 0; i < 3; ++i) {
+    SomeEvents(records);
+    records.Restart();
+  }
+}
+
+void CompactAfterFlush(RecordsUnderFault& records) {
+  records.Restart();
+  records.Send({{kFirst}});
+  records.Restart();
+  records.Send({{kSecond}});
+  records.Close();
+}
+
+void NewKeys(RecordsUnderFault& records) {
+  records.Restart();
+  records.Claim("R-10");
+  records.Send({{CustomerNumber(10)}});
+  records.Send({{CustomerNumber(11)}});
+  records.Claim("R-11");
+}
+
+void EndKeys(RecordsUnderFault& records) {
+  records.Restart();
+  records.EndKey(records.ContactKey(kFirst));
+  records.Fence(kSecond.subject);
+  records.Send({{CustomerNumber(10)}});
+}
+
+void RotateMasterKey(RecordsUnderFault& records) {
+  records.Restart();
+  records.RotateMasterKey();
+  records.Send({{CustomerNumber(10)}});
+}
+
+void SignCheckpoints(RecordsUnderFault& records) {
+  records.Restart();
+  for (int i = 0; i < 2; ++i) {
+    records.Send({{kFirst}, {kFirst, "notes"}});
+    records.SignCheckpoint();
+  }
+}
+
+void FoldView(RecordsUnderFault& records) {
+  records.Restart();
+  records.Send({{kFirst}});
+  records.CatchUp();
+  records.Send({{kSecond}});
+  records.CatchUp();
+}
+
+void RebuildView(RecordsUnderFault& records) {
+  records.Restart();
+  records.RebuildView();
+  records.Send({{kFirst}});
+  records.CatchUp();
+}
+
+}  // namespace
+
+const std::vector<Scenario>& Scenarios() {
+  static const std::vector<Scenario> all = {
+      {"first-start", false, nullptr, FirstStart},
+      {"append", false, SomeEvents, AppendTwo},
+      {"batch", false, SomeEvents, AppendBatch},
+      {"retry", false, SomeEvents, RetryOldAndNew},
+      {"flush", false, SomeEvents, FlushAtStop},
+      {"compaction", false, ThreeFlushes, CompactAfterFlush},
+      {"new-keys", false, Nothing, NewKeys},
+      {"end-keys", false, SomeEvents, EndKeys},
+      {"rotate-master-key", false, SomeEvents, RotateMasterKey},
+      {"checkpoint", false, SomeEvents, SignCheckpoints},
+      {"view-fold", true, SomeEvents, FoldView},
+      {"view-rebuild", true, SomeEvents, RebuildView},
+  };
+  return all;
+}
+
+}  // namespace records::faults
