@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -23,6 +24,14 @@ Hash RootOverLines(const std::vector<std::string>& lines) {
   return frontier.Root();
 }
 
+constexpr absl::string_view kErasureWord = "erasures ";
+
+bool HasErasureLine(const Checkpoint& checkpoint) {
+  return !checkpoint.extensions.empty() &&
+         absl::StartsWith(checkpoint.extensions.back(), kErasureWord);
+}
+
+// Also of the line of the erasure ledger, whose head has the form of a tree's.
 absl::StatusOr<TreeHead> ParseTreeLine(absl::string_view line) {
   const std::vector<absl::string_view> words = absl::StrSplit(line, ' ');
   TreeHead tree;
@@ -42,7 +51,8 @@ std::string CheckpointOrigin(const StoreId& store) {
   return absl::StrCat("records/", store.ToHex());
 }
 
-Checkpoint MakeCheckpoint(const StoreId& store, const std::vector<TreeHead>& trees) {
+Checkpoint MakeCheckpoint(const StoreId& store, const std::vector<TreeHead>& trees,
+                          const ErasureHead& erasures) {
   Checkpoint checkpoint;
   checkpoint.origin = CheckpointOrigin(store);
   for (size_t i = 0; i < trees.size(); ++i) {
@@ -50,6 +60,10 @@ Checkpoint MakeCheckpoint(const StoreId& store, const std::vector<TreeHead>& tre
     checkpoint.extensions.push_back(TreeLine(i, trees.size(), trees[i]));
   }
   checkpoint.root = RootOverLines(checkpoint.extensions);
+  if (erasures.size > 0) {
+    checkpoint.extensions.push_back(
+        absl::StrCat(kErasureWord, erasures.size, " ", Base64Encode(AsBytes(erasures.hash))));
+  }
   return checkpoint;
 }
 
@@ -58,14 +72,23 @@ absl::StatusOr<std::vector<TreeHead>> TreesOf(const Checkpoint& checkpoint, cons
     return absl::FailedPreconditionError("the checkpoint is of another log");
   }
   std::vector<TreeHead> trees;
-  for (const std::string& line : checkpoint.extensions) {
+  ASSIGN_OR_RETURN(const ErasureHead erasures, ErasuresOf(checkpoint));
+  const size_t lines = checkpoint.extensions.size() - (HasErasureLine(checkpoint) ? 1 : 0);
+  for (const std::string& line : absl::MakeSpan(checkpoint.extensions).first(lines)) {
     ASSIGN_OR_RETURN(const TreeHead tree, ParseTreeLine(line));
     trees.push_back(tree);
   }
-  if (trees.empty() || trees.size() % 2 != 0 || MakeCheckpoint(store, trees) != checkpoint) {
+  if (trees.empty() || trees.size() % 2 != 0 ||
+      MakeCheckpoint(store, trees, erasures) != checkpoint) {
     return absl::DataLossError("the checkpoint is not one that a log makes");
   }
   return trees;
+}
+
+absl::StatusOr<ErasureHead> ErasuresOf(const Checkpoint& checkpoint) {
+  if (!HasErasureLine(checkpoint)) return ErasureHead();
+  ASSIGN_OR_RETURN(const TreeHead head, ParseTreeLine(checkpoint.extensions.back()));
+  return ErasureHead{head.size, head.root};
 }
 
 absl::StatusOr<std::unique_ptr<CheckpointSigner>> CheckpointSigner::Open(CheckpointFiles& files,
@@ -101,23 +124,31 @@ absl::Status CheckpointSigner::LoadLatest() {
   }
   ASSIGN_OR_RETURN(const Checkpoint checkpoint, ParseCheckpoint(opened->text));
   ASSIGN_OR_RETURN(latest_at_start_, TreesOf(checkpoint, store_));
+  ASSIGN_OR_RETURN(erasures_at_start_, ErasuresOf(checkpoint));
   absl::MutexLock lock(&mutex_);
   latest_ = latest_at_start_;
+  latest_erasures_ = erasures_at_start_;
   latest_note_ = *note;
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> CheckpointSigner::Sign(const std::vector<TreeHead>& trees) {
+absl::StatusOr<std::string> CheckpointSigner::Sign(const std::vector<TreeHead>& trees,
+                                                   const ErasureHead& erasures) {
   absl::MutexLock lock(&mutex_);
-  if (trees == latest_) return latest_note_;
+  if (trees == latest_ && erasures == latest_erasures_) return latest_note_;
+  if (erasures.size < latest_erasures_.size) {
+    return absl::FailedPreconditionError("a later checkpoint knew of more erasures");
+  }
   for (size_t i = 0; i < latest_.size(); ++i) {
     if (i < trees.size() && trees[i].size >= latest_[i].size) continue;
     return absl::FailedPreconditionError("a later checkpoint was signed before");
   }
-  ASSIGN_OR_RETURN(const std::string text, FormatCheckpoint(MakeCheckpoint(store_, trees)));
+  ASSIGN_OR_RETURN(const std::string text,
+                   FormatCheckpoint(MakeCheckpoint(store_, trees, erasures)));
   ASSIGN_OR_RETURN(std::string note, signer_.Sign(text));
   RETURN_IF_ERROR(files_.WriteLatest(note));
   latest_ = trees;
+  latest_erasures_ = erasures;
   latest_note_ = note;
   return note;
 }

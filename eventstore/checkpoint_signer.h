@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "eventstore/anchor.h"
+#include "eventstore/erasure_head.h"
 #include "eventstore/ids.h"
 #include "eventstore/random.h"
 #include "eventstore/signed_note.h"
@@ -42,11 +43,16 @@ std::unique_ptr<CheckpointFiles> MemoryCheckpointFiles();
 std::string CheckpointOrigin(const StoreId& store);
 
 // The checkpoint of a log, as FORMAT.md says.
-Checkpoint MakeCheckpoint(const StoreId& store, const std::vector<TreeHead>& trees);
+Checkpoint MakeCheckpoint(const StoreId& store, const std::vector<TreeHead>& trees,
+                          const ErasureHead& erasures = {});
 
 // The trees that a checkpoint of this log tells of. kFailedPrecondition: it is of another log.
 // kDataLoss: it is not as MakeCheckpoint() makes it.
 absl::StatusOr<std::vector<TreeHead>> TreesOf(const Checkpoint& checkpoint, const StoreId& store);
+
+// How far the erasure ledger had come by a checkpoint. kDataLoss: it is not as MakeCheckpoint()
+// makes it.
+absl::StatusOr<ErasureHead> ErasuresOf(const Checkpoint& checkpoint);
 
 // Signs what the log publishes, and never two checkpoints of which one does not follow the other:
 // the last one is kept, and on the disk before it is given out.
@@ -60,11 +66,14 @@ class CheckpointSigner {
                                                                 const StoreId& store,
                                                                 Random& random);
 
-  // kFailedPrecondition: a tree is smaller than in the last checkpoint.
-  absl::StatusOr<std::string> Sign(const std::vector<TreeHead>& trees);
+  // kFailedPrecondition: a tree or the erasure ledger is smaller than in the last checkpoint.
+  absl::StatusOr<std::string> Sign(const std::vector<TreeHead>& trees, const ErasureHead& erasures);
 
   // The trees of the last checkpoint; empty when none was signed.
   const std::vector<TreeHead>& latest_at_start() const { return latest_at_start_; }
+
+  // How far the erasure ledger had come by the last checkpoint.
+  const ErasureHead& erasures_at_start() const { return erasures_at_start_; }
 
   std::string VerifierKey() const { return signer_.verifier().Format(); }
 
@@ -78,8 +87,10 @@ class CheckpointSigner {
   const StoreId store_;
   const NoteSigner signer_;
   std::vector<TreeHead> latest_at_start_;
+  ErasureHead erasures_at_start_;
   absl::Mutex mutex_;
   std::vector<TreeHead> latest_ ABSL_GUARDED_BY(mutex_);
+  ErasureHead latest_erasures_ ABSL_GUARDED_BY(mutex_);
   std::string latest_note_ ABSL_GUARDED_BY(mutex_);
 };
 

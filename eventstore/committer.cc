@@ -23,7 +23,8 @@ absl::Status OutcomeUnknown() {
 
 Committer::Committer(CommitterOptions options, LogState state)
     : options_(std::move(options)),
-      builder_(*options_.storage, options_.guard, std::move(state), options_.cached_streams_max) {
+      builder_(*options_.storage, options_.guard, std::move(state), options_.cached_streams_max),
+      erasures_{options_.anchored.erasure_ledger_size, options_.anchored.erasure_ledger_head} {
   if (options_.own_thread) thread_ = std::thread([this] { Run(); });
 }
 
@@ -60,6 +61,16 @@ void Committer::Close() {
 void Committer::SetStoreState(const absl::Status& status) {
   absl::MutexLock lock(&mutex_);
   store_state_ = status;
+}
+
+ErasureHead Committer::erasures() const {
+  absl::MutexLock lock(&mutex_);
+  return erasures_;
+}
+
+void Committer::SetErasures(const ErasureHead& head) {
+  absl::MutexLock lock(&mutex_);
+  erasures_ = head;
 }
 
 absl::Status Committer::health() const {
@@ -157,6 +168,9 @@ absl::Status Committer::Persist() {
   RETURN_IF_ERROR(options_.storage->Write(builder_.batch(), Storage::Durability::kSynced));
   options_.anchored.trees = builder_.FinishHeads();
   if (options_.guard != nullptr) options_.anchored.key_store_sequence = options_.guard->Sequence();
+  const ErasureHead erased = erasures();
+  options_.anchored.erasure_ledger_size = erased.size;
+  options_.anchored.erasure_ledger_head = erased.hash;
   ASSIGN_OR_RETURN(const std::string payload, EncodeLogAnchor(options_.anchored));
   RETURN_IF_ERROR(options_.anchor->Write(payload));
   options_.board->Publish(options_.anchored.trees);

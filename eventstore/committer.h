@@ -71,6 +71,10 @@ class Committer {
   // other error stops them for ever.
   void SetStoreState(const absl::Status& status);
 
+  // How far the erasure ledger has come: in the anchor from the next batch on.
+  ErasureHead erasures() const;
+  void SetErasures(const ErasureHead& head);
+
   // OK while writes are taken.
   absl::Status health() const;
 
@@ -110,6 +114,7 @@ class Committer {
   bool closing_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status health_ ABSL_GUARDED_BY(mutex_);  // final once not OK
   absl::Status store_state_ ABSL_GUARDED_BY(mutex_);
+  ErasureHead erasures_ ABSL_GUARDED_BY(mutex_);
   std::thread thread_;  // last: it uses the others
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "eventstore/crypto.h"
 
@@ -12,6 +13,12 @@ struct ErasureHead {
   Digest hash{};  // of the last record; zeros when there is none
 
   friend bool operator==(const ErasureHead&, const ErasureHead&) = default;
+};
+
+// A head that the ledger must have reached, and who says so ("log.anchor").
+struct KnownErasureHead {
+  std::string whose;
+  ErasureHead head;
 };
 
 }  // namespace records::eventstore

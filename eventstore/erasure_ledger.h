@@ -37,12 +37,6 @@ struct ErasureRecord {
   RootId root;
 };
 
-// A head that the ledger must have reached, and who says so ("log.anchor").
-struct KnownErasureHead {
-  std::string whose;
-  ErasureHead head;
-};
-
 // What a ledger file holds.
 struct ErasureLedgerContent {
   std::vector<ErasureRecord> records;

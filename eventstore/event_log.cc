@@ -142,7 +142,24 @@ absl::Status EventLogImpl::VerifyCheckpoint(Ledger ledger,
 }
 
 absl::StatusOr<std::string> EventLogImpl::SignedCheckpoint() {
-  return parts_.signer->Sign(board_.Snapshot());
+  return parts_.signer->Sign(board_.Snapshot(), committer_->erasures());
+}
+
+absl::StatusOr<std::vector<Hash>> EventLogImpl::ProveInclusion(Ledger ledger, Position position,
+                                                               uint64_t tree_size) const {
+  RETURN_IF_ERROR(reader_.CheckPartition(position.partition));
+  const uint64_t head = board_.Head(ledger, position.partition);
+  if (tree_size > head) return absl::OutOfRangeError("the tree has not come so far");
+  if (position.sequence == 0 || position.sequence > tree_size) {
+    return absl::InvalidArgumentError("the event is not in that tree");
+  }
+  TileSource tree = OpenTree(*parts_.storage, ledger, position.partition, head);
+  return InclusionProof(tree, position.sequence - 1, tree_size);
+}
+
+std::vector<KnownErasureHead> EventLogImpl::KnownErasures() const {
+  return {{"log.anchor", committer_->erasures()},
+          {"checkpoint.latest", parts_.signer->erasures_at_start()}};
 }
 
 }  // namespace records::eventstore::internal

@@ -17,8 +17,11 @@ uint64_t KeyCache::epoch() const {
 
 void KeyCache::Insert(const KeyPurpose& purpose, ReadyKeyPointer key, uint64_t epoch) {
   absl::MutexLock lock(&mutex_);
-  if (epoch != epoch_ || capacity_ == 0 || entries_.contains(purpose)) return;
+  if (epoch != epoch_ || capacity_ == 0 || entries_.contains(purpose)) {
+    return NoteOutside(purpose.subject, key);
+  }
   if (entries_.size() >= capacity_) {
+    NoteOutside(by_use_.back().first.subject, by_use_.back().second);
     entries_.erase(by_use_.back().first);
     by_use_.pop_back();
   }
@@ -31,21 +34,33 @@ void KeyCache::Evict(const KeyPurpose& purpose) {
   ++epoch_;
   const auto found = entries_.find(purpose);
   if (found == entries_.end()) return;
+  NoteOutside(purpose.subject, found->second->second);
   by_use_.erase(found->second);
   entries_.erase(found);
 }
 
-void KeyCache::EvictSubject(const SubjectId& subject) {
+void KeyCache::NoteOutside(const SubjectId& subject, const ReadyKeyPointer& key) {
+  while (!outside_.empty() && outside_.front().second.expired()) outside_.pop_front();
+  outside_.emplace_back(subject, key);
+}
+
+std::vector<std::weak_ptr<const ReadyKey>> KeyCache::EvictSubject(const SubjectId& subject) {
   absl::MutexLock lock(&mutex_);
   ++epoch_;
+  std::vector<std::weak_ptr<const ReadyKey>> held;
+  for (const auto& [whose, key] : outside_) {
+    if (whose == subject) held.push_back(key);
+  }
   for (auto entry = by_use_.begin(); entry != by_use_.end();) {
     if (entry->first.subject == subject) {
+      held.push_back(entry->second);
       entries_.erase(entry->first);
       entry = by_use_.erase(entry);
     } else {
       ++entry;
     }
   }
+  return held;
 }
 
 size_t KeyCache::size() const {

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <list>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
@@ -38,18 +40,25 @@ class KeyCache {
   void Insert(const KeyPurpose& purpose, ReadyKeyPointer key, uint64_t epoch);
 
   void Evict(const KeyPurpose& purpose);
-  void EvictSubject(const SubjectId& subject);
+  // Returns the keys of the subject that somebody may still hold: those that were here, and those
+  // that were handed out and are not.
+  std::vector<std::weak_ptr<const ReadyKey>> EvictSubject(const SubjectId& subject);
 
   size_t size() const;
 
  private:
   using Entry = std::pair<KeyPurpose, ReadyKeyPointer>;
 
+  // Remembers a key that may be held outside, and forgets those that nobody holds.
+  void NoteOutside(const SubjectId& subject, const ReadyKeyPointer& key)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   const size_t capacity_;
   mutable absl::Mutex mutex_;
   uint64_t epoch_ ABSL_GUARDED_BY(mutex_) = 0;
   std::list<Entry> by_use_ ABSL_GUARDED_BY(mutex_);  // the last used first
   absl::flat_hash_map<KeyPurpose, std::list<Entry>::iterator> entries_ ABSL_GUARDED_BY(mutex_);
+  std::deque<std::pair<SubjectId, std::weak_ptr<const ReadyKey>>> outside_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace records::eventstore

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@
 #include "absl/types/span.h"
 #include "eventstore/categories.h"
 #include "eventstore/crypto.h"
+#include "eventstore/erasure_head.h"
 #include "eventstore/ids.h"
 #include "eventstore/log.h"
 
@@ -59,6 +61,22 @@ struct LeasedKey {
 struct DirectoryEntry {
   SubjectId subject;
   RootId root;
+};
+
+// What a store holds of a data subject.
+struct SubjectHoldings {
+  std::map<uint32_t, uint64_t> keys;  // by category; above kCategoryNumberMax: that of keyed hashes
+  uint64_t directory_rows = 0;
+  uint64_t key_count() const;
+};
+
+// What was destroyed, and the bytes that must be in no file any more once the files are compacted.
+struct DestroyedSubject {
+  SubjectHoldings holdings;
+  // Keys, wrapped keys, directory rows: empty when they were destroyed before.
+  std::vector<SecretBytes> bytes;
+  // Names of their rows, which can be told at any time.
+  std::vector<std::string> row_names;
 };
 
 // State of the key store, never a key.
@@ -150,9 +168,31 @@ class KeyStore : public AppendGuard {
                                                               absl::string_view token) const = 0;
 
   // Fences a subject: no key handed out or made, no append. Durable when it returns, and known to
-  // IsFenced(). Leases handed out before end within kKeyLease. Erasure itself comes later.
+  // IsFenced(). Leases handed out before end within kKeyLease, or when LeasesEnded().
   [[nodiscard]] virtual absl::Status Fence(const SubjectId& subject) = 0;
   [[nodiscard]] virtual bool IsFenced(const SubjectId& subject) const = 0;
+
+  // Whether every holder in this process has let go of the keys of a fenced subject.
+  [[nodiscard]] virtual bool LeasesEnded(const SubjectId& subject) = 0;
+
+  // What the store holds of a subject; fenced or not. A damaged key counts as one of category 0.
+  [[nodiscard]] virtual absl::StatusOr<SubjectHoldings> HoldingsOf(
+      const SubjectId& subject) const = 0;
+
+  // Deletes every key of a fenced subject and its rows of the directory, in one change, and tells
+  // what there was: nothing, the second time. Durable when it returns; the bytes leave the files
+  // with CompactDestroyed(). kFailedPrecondition: not fenced. Damaged rows are deleted too.
+  [[nodiscard]] virtual absl::StatusOr<DestroyedSubject> DestroySubject(
+      const SubjectId& subject) = 0;
+
+  // Rewrites the files so that nothing that was deleted is in one. Slow.
+  [[nodiscard]] virtual absl::Status CompactDestroyed() = 0;
+
+  // How far the erasure ledger had come when the store's anchor was written last; the ledger is
+  // opened with it. A store without an anchor knows of none.
+  virtual ErasureHead KnownErasures() const { return {}; }
+  // From the next change on the anchor says that the ledger has come to `head`.
+  virtual void SetErasureHead(const ErasureHead&) {}
 
   [[nodiscard]] virtual KeyStoreStatus GetStatus() const = 0;
   // Makes a new master key, wraps everything anew, destroys the old one. Resumed at the next start

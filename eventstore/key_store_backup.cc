@@ -57,8 +57,9 @@ absl::Status DurableKeyStore::Backup(const std::string& folder) {
   // Changes wait for the copy, so that it is where its anchor says; reads go on.
   RETURN_IF_ERROR(committer_.Pause([&](const KeyStoreState& state) -> absl::Status {
     RETURN_IF_ERROR(copy_database_(absl::StrCat(folder, "/", kKeyStoreFolder)));
-    return Anchor::Create(PosixAnchorFiles(), absl::StrCat(folder, "/", kKeyStoreAnchorFile),
-                          EncodeKeyStoreAnchor({store_, state.sequence, state.hash}));
+    return Anchor::Create(
+        PosixAnchorFiles(), absl::StrCat(folder, "/", kKeyStoreAnchorFile),
+        EncodeKeyStoreAnchor({store_, state.sequence, state.hash, committer_.erasures()}));
   }));
   // Last: a backup without it is not complete.
   ASSIGN_OR_RETURN(const std::string manifest, ManifestOf(folder));

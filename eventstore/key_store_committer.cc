@@ -57,8 +57,12 @@ void PendingChanges::Drop() {
 }
 
 KeyStoreCommitter::KeyStoreCommitter(Storage& storage, std::unique_ptr<Anchor> anchor,
-                                     StoreId store, KeyStoreState state)
-    : storage_(storage), anchor_(std::move(anchor)), store_(store), state_(state) {}
+                                     StoreId store, KeyStoreState state, ErasureHead erasures)
+    : storage_(storage),
+      anchor_(std::move(anchor)),
+      store_(store),
+      state_(state),
+      erasures_(erasures) {}
 
 absl::Status KeyStoreCommitter::Commit(Decision decide) {
   Waiting self{decide, absl::OkStatus()};
@@ -128,7 +132,7 @@ absl::Status KeyStoreCommitter::WriteBatch(PendingChanges& pending) {
   absl::Status status = storage_.Write(pending.batch(), Storage::Durability::kSynced);
   if (absl::IsResourceExhausted(status)) return status;
   if (status.ok()) {
-    status = anchor_->Write(EncodeKeyStoreAnchor({store_, next.sequence, next.hash}));
+    status = anchor_->Write(EncodeKeyStoreAnchor({store_, next.sequence, next.hash, erasures()}));
   }
   absl::MutexLock lock(&mutex_);
   if (status.ok()) {
@@ -144,6 +148,16 @@ absl::Status KeyStoreCommitter::WriteBatch(PendingChanges& pending) {
 KeyStoreState KeyStoreCommitter::state() const {
   absl::MutexLock lock(&mutex_);
   return state_;
+}
+
+ErasureHead KeyStoreCommitter::erasures() const {
+  absl::MutexLock lock(&mutex_);
+  return erasures_;
+}
+
+void KeyStoreCommitter::SetErasures(const ErasureHead& head) {
+  absl::MutexLock lock(&mutex_);
+  erasures_ = head;
 }
 
 absl::Status KeyStoreCommitter::health() const {

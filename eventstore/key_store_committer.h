@@ -62,7 +62,7 @@ class PendingChanges {
 class KeyStoreCommitter {
  public:
   KeyStoreCommitter(Storage& storage, std::unique_ptr<Anchor> anchor, StoreId store,
-                    KeyStoreState state);
+                    KeyStoreState state, ErasureHead erasures);
 
   // Decides a change: sees what is there, and puts or deletes. Called once, from any thread, never
   // two at a time.
@@ -77,6 +77,9 @@ class KeyStoreCommitter {
   [[nodiscard]] absl::Status Pause(absl::FunctionRef<absl::Status(const KeyStoreState&)> work);
 
   KeyStoreState state() const;
+  // How far the erasure ledger has come: in the anchor from the next change on.
+  ErasureHead erasures() const;
+  void SetErasures(const ErasureHead& head);
   // kUnavailable after a failure.
   [[nodiscard]] absl::Status health() const;
 
@@ -102,6 +105,7 @@ class KeyStoreCommitter {
   bool leading_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<Waiting*> queue_ ABSL_GUARDED_BY(mutex_);
   KeyStoreState state_ ABSL_GUARDED_BY(mutex_);
+  ErasureHead erasures_ ABSL_GUARDED_BY(mutex_);
   absl::Status health_ ABSL_GUARDED_BY(mutex_);
 };
 

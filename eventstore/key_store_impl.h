@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/synchronization/mutex.h"
 #include "eventstore/key_cache.h"
@@ -41,6 +42,7 @@ class DurableKeyStore final : public KeyStore {
     StoreSecrets secrets;
     std::unique_ptr<Anchor> anchor;
     KeyStoreState state;
+    ErasureHead erasures;
     absl::flat_hash_set<SubjectId> fenced;
   };
   DurableKeyStore(Parts parts, RowSealer sealer);
@@ -69,6 +71,12 @@ class DurableKeyStore final : public KeyStore {
                                         absl::string_view token) const override;
   absl::Status Fence(const SubjectId& subject) override;
   bool IsFenced(const SubjectId& subject) const override;
+  bool LeasesEnded(const SubjectId& subject) override;
+  absl::StatusOr<SubjectHoldings> HoldingsOf(const SubjectId& subject) const override;
+  absl::StatusOr<DestroyedSubject> DestroySubject(const SubjectId& subject) override;
+  absl::Status CompactDestroyed() override;
+  ErasureHead KnownErasures() const override { return committer_.erasures(); }
+  void SetErasureHead(const ErasureHead& head) override { committer_.SetErasures(head); }
   KeyStoreStatus GetStatus() const override;
   absl::StatusOr<uint64_t> RotateMasterKey() override;
   absl::Status Backup(const std::string& folder) override;
@@ -85,6 +93,9 @@ class DurableKeyStore final : public KeyStore {
 
   // Keys of `purposes`, in their order: from the cache, else the database, else made.
   absl::StatusOr<std::vector<ReadyKeyPointer>> ReadyKeys(absl::Span<const KeyPurpose> purposes);
+  // `keys`, unless a subject was fenced meanwhile: a fence has not seen these holders.
+  absl::StatusOr<std::vector<ReadyKeyPointer>> NoneFenced(absl::Span<const KeyPurpose> purposes,
+                                                          std::vector<ReadyKeyPointer> keys) const;
   // From cache or database; nullptr: there is none.
   absl::StatusOr<ReadyKeyPointer> FindReadyKey(const KeyPurpose& purpose);
   absl::StatusOr<ReadyKeyPointer> CreateKey(const KeyPurpose& purpose, PendingChanges& changes);
@@ -105,6 +116,16 @@ class DurableKeyStore final : public KeyStore {
   absl::Status WrapRowsAnew(Table table, absl::Span<const std::string> rows);
   absl::StatusOr<std::vector<std::string>> RowsOfOldMaster(Table table) const;
 
+  // Names of the keys of a subject.
+  absl::StatusOr<std::vector<std::string>> KeyRowsOf(const SubjectId& subject) const;
+  // Deletes a row and adds its bytes, sealed and opened. Returns what was opened; nullopt: there is
+  // no row. Empty: it is damaged.
+  absl::StatusOr<std::optional<SecretBytes>> DestroyRow(Table table, const std::string& row,
+                                                        PendingChanges& changes,
+                                                        DestroyedSubject& destroyed);
+  absl::Status DestroyDirectoryRows(const SubjectId& subject, PendingChanges& changes,
+                                    DestroyedSubject& destroyed);
+
   // kResourceExhausted: too many keys ended in a short time.
   absl::Status CheckRoomForEnded();
   void RememberEnded(const KeyId& key);
@@ -119,6 +140,9 @@ class DurableKeyStore final : public KeyStore {
 
   mutable absl::Mutex guard_mutex_;
   absl::flat_hash_set<SubjectId> fenced_ ABSL_GUARDED_BY(guard_mutex_);
+  // Keys of fenced subjects that somebody may still hold.
+  absl::flat_hash_map<SubjectId, std::vector<std::weak_ptr<const ReadyKey>>> leases_
+      ABSL_GUARDED_BY(guard_mutex_);
   // Keys that ended since the start, so that an append that was sealed before is refused. Those
   // that ended before the start need not be here: an append never outlives the process that sealed
   // it.

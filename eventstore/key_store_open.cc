@@ -153,9 +153,13 @@ absl::Status Make(const KeyStorePorts& ports, Found* found) {
   return ports.storage->Write(batch, Storage::Durability::kSynced);
 }
 
+ErasureHead ErasuresOf(const Found& found) {
+  return found.anchor.has_value() ? found.anchor->erasures : ErasureHead();
+}
+
 absl::StatusOr<std::unique_ptr<Anchor>> OpenAnchor(const KeyStorePorts& ports, const Found& found) {
-  const std::string payload =
-      EncodeKeyStoreAnchor({*found.store, found.state->sequence, found.state->hash});
+  const std::string payload = EncodeKeyStoreAnchor(
+      {*found.store, found.state->sequence, found.state->hash, ErasuresOf(found)});
   if (!found.anchor.has_value()) {
     RETURN_IF_ERROR(Anchor::Create(*ports.anchors, ports.anchor_path, payload));
   }
@@ -202,6 +206,7 @@ absl::StatusOr<std::unique_ptr<KeyStore>> OpenWith(KeyStorePorts ports,
                              .secrets = std::move(secrets),
                              .anchor = std::move(anchor),
                              .state = *found.state,
+                             .erasures = ErasuresOf(found),
                              .fenced = std::move(fenced)},
       std::move(sealer));
   if (rotating) RETURN_IF_ERROR(store->FinishRotation().status());

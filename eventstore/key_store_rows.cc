@@ -25,7 +25,7 @@ constexpr size_t kDirectoryRowUnit = 128;
 // Those whose rows the state counts, in their order there.
 constexpr Table kCountedTables[] = {kKeysTable, kDirectoryTable, kFencesTable};
 constexpr size_t kStateSize = 8 + 2 * kDigestSize + 8 * std::size(kCountedTables);
-constexpr size_t kAnchorSize = 4 + kIdSize + 8 + kDigestSize;
+constexpr size_t kAnchorSize = 4 + kIdSize + 8 + kDigestSize + 8 + kDigestSize;
 
 absl::Status Malformed(absl::string_view what) {
   return absl::DataLossError(absl::StrCat("the key store is damaged: ", what));
@@ -225,6 +225,8 @@ std::string EncodeKeyStoreAnchor(const KeyStoreAnchor& anchor) {
   absl::StrAppend(&bytes, anchor.store.bytes());
   AppendBigEndian(bytes, anchor.sequence);
   absl::StrAppend(&bytes, AsBytes(anchor.hash));
+  AppendBigEndian(bytes, anchor.erasures.size);
+  absl::StrAppend(&bytes, AsBytes(anchor.erasures.hash));
   return bytes;
 }
 
@@ -236,6 +238,8 @@ absl::StatusOr<KeyStoreAnchor> DecodeKeyStoreAnchor(absl::string_view bytes) {
   anchor.store = StoreId(TakeId(bytes));
   anchor.sequence = TakeBigEndian<uint64_t>(bytes);
   anchor.hash = TakeDigest(bytes);
+  anchor.erasures.size = TakeBigEndian<uint64_t>(bytes);
+  anchor.erasures.hash = TakeDigest(bytes);
   return anchor;
 }
 

@@ -107,6 +107,7 @@ struct KeyStoreAnchor {
   StoreId store;
   uint64_t sequence = 0;
   Digest hash{};
+  ErasureHead erasures;
 };
 [[nodiscard]] std::string EncodeKeyStoreAnchor(const KeyStoreAnchor& anchor);
 [[nodiscard]] absl::StatusOr<KeyStoreAnchor> DecodeKeyStoreAnchor(absl::string_view bytes);

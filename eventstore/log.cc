@@ -17,4 +17,9 @@ absl::StatusOr<Appended> EventLog::AppendAndWait(Append append) {
   return result;
 }
 
+absl::StatusOr<std::vector<std::array<uint8_t, 32>>> EventLog::ProveInclusion(Ledger, Position,
+                                                                              uint64_t) const {
+  return absl::UnimplementedError("this log has no trees");
+}
+
 }  // namespace records::eventstore

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "eventstore/erasure_head.h"
 #include "eventstore/ids.h"
 #include "eventstore/limits.h"
 #include "eventstore/stream_name.h"
@@ -201,6 +202,19 @@ class EventLog {
   // A signed note (C2SP) over the sizes and roots of all trees, with the log's verifier key.
   [[nodiscard]] virtual absl::StatusOr<std::string> SignedCheckpoint() = 0;
   virtual std::string VerifierKey() const = 0;
+
+  // How far the erasure ledger had come, by who says so: the anchor and the last checkpoint. The
+  // ledger is opened with them. A log without an anchor knows of none.
+  virtual std::vector<KnownErasureHead> KnownErasures() const { return {}; }
+  // From the next batch on the anchor says that the ledger has come to `head`, and from the next
+  // checkpoint on that.
+  virtual void SetErasureHead(const ErasureHead&) {}
+
+  // The proof that the event at `position` is in its tree when that had `tree_size` events (RFC
+  // 6962 section 2.1.1), as a signed checkpoint tells. kInvalidArgument: it is not in that tree.
+  // kOutOfRange: the tree has not come so far. kUnimplemented: a log without trees.
+  [[nodiscard]] virtual absl::StatusOr<std::vector<std::array<uint8_t, 32>>> ProveInclusion(
+      Ledger ledger, Position position, uint64_t tree_size) const;
 
   virtual StoreId store_id() const = 0;
   virtual uint32_t partition_count() const = 0;

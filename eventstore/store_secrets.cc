@@ -168,10 +168,13 @@ absl::StatusOr<KeyPurpose> StoreSecrets::OpenReference(absl::string_view referen
   return DecodePurpose(bytes);
 }
 
+std::string StoreSecrets::KeyRowPrefix(const SubjectId& subject) const {
+  return RowName(HmacSha256OfParts(rows_, {"keys of subject", subject.bytes()}));
+}
+
 std::string StoreSecrets::KeyRow(const KeyPurpose& purpose) const {
-  return absl::StrCat(
-      RowName(HmacSha256OfParts(rows_, {"keys of subject", purpose.subject.bytes()})),
-      RowName(HmacSha256OfParts(rows_, {"key", EncodePurpose(purpose)})));
+  return absl::StrCat(KeyRowPrefix(purpose.subject),
+                      RowName(HmacSha256OfParts(rows_, {"key", EncodePurpose(purpose)})));
 }
 
 std::string StoreSecrets::FenceRow(const SubjectId& subject) const {

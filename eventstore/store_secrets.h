@@ -29,6 +29,8 @@ class StoreSecrets {
   // Names of rows. Those of one subject's keys begin alike (16 bytes), so that they can be ended
   // together; nothing else about two names tells whether they have something in common.
   [[nodiscard]] std::string KeyRow(const KeyPurpose& purpose) const;
+  // What the names of all keys of a subject begin with.
+  [[nodiscard]] std::string KeyRowPrefix(const SubjectId& subject) const;
   [[nodiscard]] std::string FenceRow(const SubjectId& subject) const;
   [[nodiscard]] std::string ReferenceRow(absl::string_view organisation,
                                          absl::string_view name_space,

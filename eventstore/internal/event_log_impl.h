@@ -72,6 +72,10 @@ class EventLogImpl final : public EventLog, public LogSteps {
   absl::Status VerifyCheckpoint(Ledger ledger,
                                 const PartitionCheckpoint& checkpoint) const override;
   absl::StatusOr<std::string> SignedCheckpoint() override;
+  std::vector<KnownErasureHead> KnownErasures() const override;
+  absl::StatusOr<std::vector<std::array<uint8_t, 32>>> ProveInclusion(
+      Ledger ledger, Position position, uint64_t tree_size) const override;
+  void SetErasureHead(const ErasureHead& head) override { committer_->SetErasures(head); }
   std::string VerifierKey() const override { return parts_.signer->VerifierKey(); }
   StoreId store_id() const override { return store_; }
   uint32_t partition_count() const override { return board_.partition_count(); }

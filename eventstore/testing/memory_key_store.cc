@@ -148,6 +148,38 @@ bool MemoryKeyStore::IsFenced(const SubjectId& subject) const {
   return fenced_.contains(subject);
 }
 
+absl::StatusOr<SubjectHoldings> MemoryKeyStore::HoldingsOf(const SubjectId& subject) const {
+  absl::MutexLock lock(&mutex_);
+  SubjectHoldings holdings;
+  for (const auto& [purpose, key] : keys_) {
+    if (purpose.subject == subject) ++holdings.keys[purpose.category];
+  }
+  holdings.directory_rows = references_.contains(subject) ? 2 : 0;
+  return holdings;
+}
+
+absl::StatusOr<DestroyedSubject> MemoryKeyStore::DestroySubject(const SubjectId& subject) {
+  if (!IsFenced(subject)) return absl::FailedPreconditionError("the subject is not fenced");
+  DestroyedSubject destroyed;
+  ASSIGN_OR_RETURN(destroyed.holdings, HoldingsOf(subject));
+  absl::MutexLock lock(&mutex_);
+  std::erase_if(keys_, [&](const auto& entry) { return entry.first.subject == subject; });
+  std::erase_if(directory_, [&](const auto& entry) { return entry.second.subject == subject; });
+  references_.erase(subject);
+  ++sequence_;
+  return destroyed;
+}
+
+ErasureHead MemoryKeyStore::KnownErasures() const {
+  absl::MutexLock lock(&mutex_);
+  return erasures_;
+}
+
+void MemoryKeyStore::SetErasureHead(const ErasureHead& head) {
+  absl::MutexLock lock(&mutex_);
+  erasures_ = head;
+}
+
 KeyStoreStatus MemoryKeyStore::GetStatus() const {
   absl::MutexLock lock(&mutex_);
   return {.master_key_generation = generation_,

@@ -49,6 +49,12 @@ class MemoryKeyStore final : public KeyStore {
                                         absl::string_view token) const override;
   absl::Status Fence(const SubjectId& subject) override;
   bool IsFenced(const SubjectId& subject) const override;
+  bool LeasesEnded(const SubjectId&) override { return true; }
+  absl::StatusOr<SubjectHoldings> HoldingsOf(const SubjectId& subject) const override;
+  absl::StatusOr<DestroyedSubject> DestroySubject(const SubjectId& subject) override;
+  absl::Status CompactDestroyed() override { return absl::OkStatus(); }
+  ErasureHead KnownErasures() const override;
+  void SetErasureHead(const ErasureHead& head) override;
   KeyStoreStatus GetStatus() const override;
   absl::StatusOr<uint64_t> RotateMasterKey() override;
   absl::Status Backup(const std::string& folder) override;
@@ -77,6 +83,7 @@ class MemoryKeyStore final : public KeyStore {
   absl::flat_hash_set<SubjectId> fenced_ ABSL_GUARDED_BY(mutex_);
   std::map<Reference, DirectoryEntry> directory_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<SubjectId, std::string> references_ ABSL_GUARDED_BY(mutex_);
+  ErasureHead erasures_ ABSL_GUARDED_BY(mutex_);
   uint64_t sequence_ ABSL_GUARDED_BY(mutex_) = 1;
   uint32_t generation_ ABSL_GUARDED_BY(mutex_) = 1;
 };

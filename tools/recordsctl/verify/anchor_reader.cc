@@ -38,6 +38,12 @@ class Fields {
     return taken;
   }
   uint64_t Number(size_t size) { return ReadBigEndian(Bytes(size)); }
+  TreeHead Head() {
+    TreeHead head{.size = Number(8)};
+    const absl::string_view root = Bytes(kHashSize);
+    std::copy(root.begin(), root.end(), head.root.begin());
+    return head;
+  }
   size_t left() const { return rest_.size(); }
 
  private:
@@ -100,30 +106,27 @@ absl::StatusOr<LogAnchor> ParseLogAnchor(absl::string_view payload) {
   const uint64_t version = fields.Number(4);
   LogAnchor anchor{.store = std::string(fields.Bytes(kIdSize))};
   anchor.key_store_sequence = fields.Number(8);
-  anchor.erasure_ledger_size = fields.Number(8);
-  fields.Bytes(kHashSize);
+  anchor.erasures = fields.Head();
   const uint64_t count = fields.Number(4);
   if (version != kFormatVersion || count == 0 || count > 2 * kPartitionsMax ||
       fields.left() != count * (8 + kHashSize)) {
     return absl::DataLossError("it is not the anchor of a log of this format");
   }
   for (uint64_t i = 0; i < count; ++i) {
-    TreeHead head{.size = fields.Number(8)};
-    const absl::string_view root = fields.Bytes(kHashSize);
-    std::copy(root.begin(), root.end(), head.root.begin());
-    anchor.trees.push_back(head);
+    anchor.trees.push_back(fields.Head());
   }
   return anchor;
 }
 
 absl::StatusOr<KeyStoreAnchor> ParseKeyStoreAnchor(absl::string_view payload) {
   Fields fields(payload);
-  if (payload.size() != 4 + kIdSize + 8 + kHashSize || fields.Number(4) != kFormatVersion) {
+  if (payload.size() != 4 + kIdSize + 2 * (8 + kHashSize) || fields.Number(4) != kFormatVersion) {
     return absl::DataLossError("it is not the anchor of a key store of this format");
   }
   KeyStoreAnchor anchor{.store = std::string(fields.Bytes(kIdSize))};
   anchor.sequence = fields.Number(8);
   anchor.hash = std::string(fields.Bytes(kHashSize));
+  anchor.erasures = fields.Head();
   return anchor;
 }
 

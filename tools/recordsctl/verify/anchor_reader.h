@@ -23,7 +23,7 @@ absl::StatusOr<AnchorReading> ReadAnchor(const std::string& path);
 struct LogAnchor {
   std::string store;  // 16 bytes
   uint64_t key_store_sequence = 0;
-  uint64_t erasure_ledger_size = 0;
+  TreeHead erasures;  // of the erasure ledger; no tree, but of the same form
   std::vector<TreeHead> trees;
 };
 // kDataLoss: not the anchor of a log.
@@ -33,6 +33,7 @@ struct KeyStoreAnchor {
   std::string store;  // 16 bytes
   uint64_t sequence = 0;
   std::string hash;  // 32 bytes
+  TreeHead erasures;
 };
 // kDataLoss: not the anchor of a key store.
 absl::StatusOr<KeyStoreAnchor> ParseKeyStoreAnchor(absl::string_view payload);

@@ -2,6 +2,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -47,11 +48,10 @@ absl::StatusOr<SignedCheckpoint::Signature> ParseSignature(absl::string_view lin
   return SignedCheckpoint::Signature{std::string(words[0]), std::move(bytes)};
 }
 
-// Reads "<ledger>/<partition> <size> <root>" of the tree `index` of `count`.
-absl::StatusOr<TreeHead> ParseTreeLine(absl::string_view line, size_t index, size_t count) {
-  const Ledger ledger = index < count / 2 ? Ledger::kEvents : Ledger::kAccess;
+// Reads "<name> <size> <root>".
+absl::StatusOr<TreeHead> ParseHeadLine(absl::string_view line, absl::string_view name) {
   const std::vector<absl::string_view> words = absl::StrSplit(line, ' ');
-  if (words.size() != 3 || words[0] != absl::StrCat(NameOf(ledger), "/", index % (count / 2))) {
+  if (words.size() != 3 || words[0] != name) {
     return Malformed("its lines are not those of the trees, in their order");
   }
   TreeHead head;
@@ -60,9 +60,25 @@ absl::StatusOr<TreeHead> ParseTreeLine(absl::string_view line, size_t index, siz
   return head;
 }
 
+// Reads the line of the tree `index` of `count`.
+absl::StatusOr<TreeHead> ParseTreeLine(absl::string_view line, size_t index, size_t count) {
+  const Ledger ledger = index < count / 2 ? Ledger::kEvents : Ledger::kAccess;
+  return ParseHeadLine(line, absl::StrCat(NameOf(ledger), "/", index % (count / 2)));
+}
+
+// Reads the last line, if it is that of the erasure ledger, and takes it off.
+absl::Status TakeErasureLine(std::vector<absl::string_view>& lines, SignedCheckpoint* checkpoint) {
+  if (lines.empty() || !absl::StartsWith(lines.back(), "erasures ")) return absl::OkStatus();
+  ASSIGN_OR_RETURN(checkpoint->erasures, ParseHeadLine(lines.back(), "erasures"));
+  lines.pop_back();
+  if (checkpoint->erasures.size > 0) return absl::OkStatus();
+  return Malformed("a line of an erasure ledger without records");
+}
+
 absl::Status ParseText(SignedCheckpoint* checkpoint) {
   std::vector<absl::string_view> lines = absl::StrSplit(checkpoint->text, '\n');
   lines.pop_back();
+  RETURN_IF_ERROR(TakeErasureLine(lines, checkpoint));
   if (lines.size() < 5 || lines.size() > 3 + 2 * kPartitionsMax || lines.size() % 2 == 0) {
     return Malformed("it does not tell of the trees of a log");
   }

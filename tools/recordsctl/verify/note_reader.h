@@ -39,6 +39,7 @@ struct SignedCheckpoint {
   std::string origin;
   uint64_t size = 0;
   std::vector<TreeHead> trees;  // events 0 .. N-1, then access 0 .. N-1
+  TreeHead erasures;            // of the erasure ledger; size 0: it had no records
   std::vector<Signature> signatures;
 };
 
