@@ -8,6 +8,8 @@
 namespace records::services {
 namespace {
 
+constexpr absl::string_view kMetadataTooLarge = "METADATA_TOO_LARGE";
+
 // Methods that say nothing about records. Whole paths: nothing else of those services is open.
 constexpr absl::string_view kOpenMethods[] = {
     "/grpc.health.v1.Health/Check",
@@ -23,6 +25,14 @@ bool IsOpenMethod(const CallMetadata& metadata) {
     if (absl::string_view(path.data(), path.size()) == open) return true;
   }
   return false;
+}
+
+// gRPC 1.51 holds a client to the limit it announced only once the client has confirmed it, and
+// takes up to 16 MiB from one that never does.
+bool IsTooLarge(const CallMetadata& metadata) {
+  size_t bytes = 0;
+  for (const auto& [name, value] : metadata) bytes += name.size() + value.size();
+  return bytes > kMetadataBytesMax;
 }
 
 std::string FirstProperty(const grpc::AuthContext& context, const char* name) {
@@ -48,6 +58,12 @@ grpc::Status AuthenticationProcessor::Process(const InputMetadata& metadata,
                                               grpc::AuthContext* context,
                                               OutputMetadata* /*consumed_metadata*/,
                                               OutputMetadata* /*response_metadata*/) {
+  if (IsTooLarge(metadata)) {
+    refusals_.Record(PeerName(*context), kMetadataTooLarge);
+    return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED,
+                        absl::StrCat(kMetadataTooLarge, ": The metadata of a call has at most ",
+                                     kMetadataBytesMax, " bytes. Send less."));
+  }
   if (IsOpenMethod(metadata)) return grpc::Status::OK;
   const absl::Status status =
       authenticator_.Authenticate(metadata, IsLocalTransport(*context)).status();

@@ -8,6 +8,9 @@
 
 namespace records::services {
 
+// Names and values of one call's metadata: a token (kTokenBytesMax) and room.
+inline constexpr size_t kMetadataBytesMax = 16 * 1024;
+
 // Lets no call reach its handler without a token that is in force. Health and reflection need none.
 //
 // Thread-safe; never blocks. Authenticator and refusals must outlive the server. Only for local or

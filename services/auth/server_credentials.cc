@@ -8,7 +8,6 @@
 #include <openssl/x509.h>
 #include <sys/stat.h>
 
-#include <optional>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -33,19 +32,6 @@ struct PrivateKeyDeleter {
 
 // Certificate tools leave keys behind links, readable by a group.
 constexpr SecretFileRule kTlsKeyRule = {.forbidden_mode = S_IRWXO, .follow_links = true};
-
-// The host of host:port; nothing when it is not of that form.
-std::optional<std::string> HostOf(absl::string_view address) {
-  const size_t colon = address.rfind(':');
-  if (colon == absl::string_view::npos) return std::nullopt;
-  uint32_t port = 0;
-  if (!absl::SimpleAtoi(address.substr(colon + 1), &port) || port > 65535) return std::nullopt;
-  absl::string_view host = address.substr(0, colon);
-  const bool has_brackets = absl::ConsumePrefix(&host, "[");
-  if (has_brackets && !absl::ConsumeSuffix(&host, "]")) return std::nullopt;
-  if (host.empty() || (!has_brackets && absl::StrContains(host, ':'))) return std::nullopt;
-  return std::string(host);
-}
 
 std::unique_ptr<BIO, BioDeleter> Reader(const std::string& pem) {
   return std::unique_ptr<BIO, BioDeleter>(
@@ -107,22 +93,33 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> TlsCredentials(
 
 }  // namespace
 
+absl::StatusOr<HostAndPort> SplitAddress(absl::string_view address) {
+  const absl::Status no_address = absl::InvalidArgumentError(absl::StrCat(
+      "\"", address, "\" is no address to listen on. Write host:port, or [host]:port."));
+  const size_t colon = address.rfind(':');
+  if (colon == absl::string_view::npos) return no_address;
+  uint32_t port = 0;
+  if (!absl::SimpleAtoi(address.substr(colon + 1), &port) || port > 65535) return no_address;
+  absl::string_view host = address.substr(0, colon);
+  const bool has_brackets = absl::ConsumePrefix(&host, "[");
+  if (has_brackets && !absl::ConsumeSuffix(&host, "]")) return no_address;
+  if (host.empty() || (!has_brackets && absl::StrContains(host, ':'))) return no_address;
+  return HostAndPort{std::string(host), static_cast<uint16_t>(port)};
+}
+
 bool IsLoopbackAddress(absl::string_view address) {
-  const std::optional<std::string> host = HostOf(address);
-  if (!host) return false;
-  if (*host == "localhost") return true;
+  const absl::StatusOr<HostAndPort> parts = SplitAddress(address);
+  if (!parts.ok()) return false;
+  if (parts->host == "localhost") return true;
   in_addr v4{};
-  if (inet_pton(AF_INET, host->c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
+  if (inet_pton(AF_INET, parts->host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
   in6_addr v6{};
-  return inet_pton(AF_INET6, host->c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+  return inet_pton(AF_INET6, parts->host.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
     const ListenOptions& options, std::shared_ptr<grpc::AuthMetadataProcessor> processor) {
-  if (!HostOf(options.address)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "\"", options.address, "\" is no address to listen on. Write host:port, or [host]:port."));
-  }
+  RETURN_IF_ERROR(SplitAddress(options.address).status());
   const bool has_tls = !options.tls_certificate_file.empty() ||
                        !options.tls_private_key_file.empty() || !options.tls_client_ca_file.empty();
   if (!has_tls && !IsLoopbackAddress(options.address)) {

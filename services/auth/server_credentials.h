@@ -3,6 +3,7 @@
 #include <grpcpp/security/auth_metadata_processor.h>
 #include <grpcpp/security/server_credentials.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -19,6 +20,14 @@ struct ListenOptions {
   std::filesystem::path tls_private_key_file;  // must not be readable by everybody
   std::filesystem::path tls_client_ca_file;    // when set, clients must have a certificate of it
 };
+
+struct HostAndPort {
+  std::string host;  // without brackets
+  uint16_t port = 0;
+};
+
+// Parts of host:port or [host]:port. kInvalidArgument: it has another form.
+absl::StatusOr<HostAndPort> SplitAddress(absl::string_view address);
 
 // True for 127.0.0.0/8, ::1 and localhost. False for what is no address.
 bool IsLoopbackAddress(absl::string_view address);

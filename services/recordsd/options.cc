@@ -49,6 +49,10 @@ void AddOptions(CLI::App& app, ServerOptions& options) {
   app.add_option("--calls-per-second", options.calls_per_second, "Limit for each caller")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  app.add_option("--connections", options.connections_max,
+                 "Clients at a time; one more is closed at once")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
   app.add_option("--drain-seconds", options.drain_seconds, "For calls under way at the stop")
       ->check(CLI::Range(0, 600))
       ->capture_default_str();

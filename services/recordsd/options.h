@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -31,8 +32,9 @@ struct ServerOptions {
   std::string tls_client_ca;
 
   double calls_per_second = 20'000;  // of one caller; a burst may be twice that
-  int drain_seconds = 10;            // how long calls under way may take when the server stops
-  std::string log_level = "info";    // trace, debug, info, warn, error
+  size_t connections_max = 4096;   // at a time; fewer where the process may have fewer descriptors
+  int drain_seconds = 10;          // how long calls under way may take when the server stops
+  std::string log_level = "info";  // trace, debug, info, warn, error
 };
 
 // What came of reading the command line: options, or an exit code with everything printed.

@@ -27,9 +27,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   RETURN_IF_ERROR(parts->OpenStore());
   RETURN_IF_ERROR(parts->OpenViews());
   parts->MakeServices();
+  RETURN_IF_ERROR(parts->Bind());
   RETURN_IF_ERROR(parts->StartMetrics());
   RETURN_IF_ERROR(parts->Bootstrap());
-  RETURN_IF_ERROR(parts->Listen());
+  RETURN_IF_ERROR(parts->Serve());
   return std::unique_ptr<Server>(new Server(std::move(parts)));
 }
 
@@ -51,12 +52,13 @@ Server::~Server() {
   SetIncidentHook(nullptr);
 }
 
-int Server::port() const { return parts_->port; }
+int Server::port() const { return parts_->acceptor->port(); }
 
 void Server::Drain() {
   if (parts_->drained) return;
   parts_->drained = true;
   parts_->server->GetHealthCheckService()->SetServingStatus(false);
+  parts_->acceptor->Stop();
   parts_->authoriser->streams().EndAll();
   parts_->server->Shutdown(std::chrono::system_clock::now() +
                            std::chrono::seconds(parts_->options.drain_seconds));

@@ -19,6 +19,7 @@
 #include "services/ledger/ledger_service.h"
 #include "services/policy/method_table.h"
 #include "services/policy/register.h"
+#include "services/recordsd/connection_acceptor.h"
 #include "services/recordsd/metrics.h"
 #include "services/recordsd/server.h"
 #include "services/timeline/timeline_service.h"
@@ -73,7 +74,7 @@ struct Server::Parts {
   std::unique_ptr<AccessServiceImpl> access;
   std::unique_ptr<LedgerServiceImpl> ledger;
   std::unique_ptr<grpc::Server> server;
-  int port = 0;
+  std::unique_ptr<ConnectionAcceptor> acceptor;
   bool drained = false;
   bool healthy = true;
   uint64_t events_signed = 0;  // of both ledgers, when a checkpoint was signed last
@@ -86,7 +87,8 @@ struct Server::Parts {
   void MakeServices();
   absl::Status StartMetrics();
   absl::Status Bootstrap();
-  absl::Status Listen();
+  absl::Status Bind();
+  absl::Status Serve();
   uint64_t CountEvents() const;
   Backend MakeBackend() { return {*runtime, *authoriser, *commands, *tracer}; }
 };
