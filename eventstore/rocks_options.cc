@@ -78,6 +78,8 @@ rocksdb::DBOptions MakeDbOptions(const RocksStorageOptions& options) {
   db.max_total_wal_size = options.write_ahead_log_bytes_max;
   // A missing table file is found at opening, not by a reader later.
   db.max_open_files = -1;
+  // Opening starts as many threads for each table, also where there is no file; the rule is 16.
+  db.max_file_opening_threads = 2;
   db.keep_log_file_num = 4;
   db.max_log_file_size = size_t{4} << 20;
   db.stats_dump_period_sec = 0;

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
+#include <set>
 #include <utility>
 
 #include "tests/faults/system_calls.h"
@@ -137,10 +138,32 @@ FaultFileSystem::Verdict FaultFileSystem::Judge(Operation operation, const std::
   return {};
 }
 
-void FaultFileSystem::CutPower(uint64_t seed) {
+void FaultFileSystem::KeepSomeNames(std::mt19937_64& random) {
+  enum { kNothing, kAll, kPrefix, kSubset, kWays };
+  const uint64_t way = random() % kWays;
+  const size_t prefix = pending_.empty() ? 0 : random() % (pending_.size() + 1);
+  std::set<std::pair<const Node*, std::string>> skipped;
+  for (size_t i = 0; i < pending_.size(); ++i) {
+    bool happens =
+        way == kAll || (way == kPrefix && i < prefix) || (way == kSubset && random() % 2 == 0);
+    // What builds on a change that did not happen does not happen either.
+    for (const NameChange& change : pending_[i]) {
+      happens = happens && !skipped.contains({change.folder.get(), change.name});
+    }
+    if (happens) {
+      PutOnDisk(pending_[i]);
+      continue;
+    }
+    for (const NameChange& change : pending_[i]) {
+      skipped.emplace(change.folder.get(), change.name);
+    }
+  }
+}
+
+void FaultFileSystem::CutPower(std::optional<uint64_t> seed) {
   const std::lock_guard lock(mutex_);
   const OwnCalls own;
-  std::mt19937_64 random(seed);
+  std::mt19937_64 random(seed.value_or(0));
   std::map<const Node*, std::string> paths;
   const std::function<void(const Node&, const std::string&)> walk = [&](const Node& folder,
                                                                         const std::string& path) {
@@ -150,30 +173,7 @@ void FaultFileSystem::CutPower(uint64_t seed) {
     }
   };
   walk(*top_, folder_);
-
-  enum { kNothing, kAll, kPrefix, kSubset, kWays };
-  const uint64_t way = random() % kWays;
-  const size_t prefix = pending_.empty() ? 0 : random() % (pending_.size() + 1);
-  std::vector<std::pair<const Node*, std::string>> skipped;
-  for (size_t i = 0; i < pending_.size(); ++i) {
-    bool happens =
-        way == kAll || (way == kPrefix && i < prefix) || (way == kSubset && random() % 2 == 0);
-    // What builds on a change that did not happen does not happen either.
-    for (const NameChange& change : pending_[i]) {
-      happens = happens && std::find(skipped.begin(), skipped.end(),
-                                     std::pair<const Node*, std::string>(
-                                         change.folder.get(), change.name)) == skipped.end();
-    }
-    for (const NameChange& change : pending_[i]) {
-      if (!happens) {
-        skipped.emplace_back(change.folder.get(), change.name);
-      } else if (change.node == nullptr) {
-        change.folder->names_on_disk.erase(change.name);
-      } else {
-        change.folder->names_on_disk[change.name] = change.node;
-      }
-    }
-  }
+  if (seed.has_value()) KeepSomeNames(random);
 
   FileImage image;
   const std::function<void(const Node&, const std::string&)> keep = [&](const Node& folder,
@@ -182,13 +182,11 @@ void FaultFileSystem::CutPower(uint64_t seed) {
       FileImage::Entry& entry = image.entries[path + name];
       entry.is_folder = node->is_folder;
       entry.mode = node->mode;
-      if (node->is_folder) {
-        keep(*node, path + name + "/");
-        continue;
-      }
+      entry.content = node->on_disk;
+      if (node->is_folder) keep(*node, path + name + "/");
+      if (node->is_folder || !seed.has_value()) continue;
       const auto visible = paths.find(node.get());
-      std::optional<std::string> content = node->last_content;
-      if (visible != paths.end()) content = ReadFile(visible->second);
+      const auto content = visible == paths.end() ? node->last_content : ReadFile(visible->second);
       entry.content = node->AfterPowerCut(content.value_or(node->on_disk), random);
     }
   };
@@ -235,6 +233,16 @@ void FaultFileSystem::Scan() {
     return node;
   };
   top_ = scan(folder_);
+}
+
+void FaultFileSystem::PutOnDisk(const std::vector<NameChange>& changes) {
+  for (const NameChange& change : changes) {
+    if (change.node == nullptr) {
+      change.folder->names_on_disk.erase(change.name);
+    } else {
+      change.folder->names_on_disk[change.name] = change.node;
+    }
+  }
 }
 
 void FaultFileSystem::Change(std::vector<NameChange> changes) {

@@ -96,8 +96,8 @@ class FaultFileSystem {
   bool crashed() const;
 
   // Ends what was written and not synced, as `seed` says: all, nothing, a cut, or scattered
-  // sectors; names likewise. The disk works again.
-  void CutPower(uint64_t seed);
+  // sectors; names likewise. Without seed: all of it. The disk works again.
+  void CutPower(std::optional<uint64_t> seed);
 
   // The content of the folder, and back: what is loaded counts as on the disk.
   FileImage Save();
@@ -148,6 +148,8 @@ class FaultFileSystem {
   Outcome OpenAt(const Place& place, int folder, const char* path, int flags, mode_t mode);
   // Notes changes of names that are not on the disk yet.
   void Change(std::vector<NameChange> changes);
+  static void PutOnDisk(const std::vector<NameChange>& changes);
+  void KeepSomeNames(std::mt19937_64& random);
   // Before the last name of a file goes.
   static void KeepContent(const Place& place, int folder, const char* path);
   void Scan();

@@ -187,13 +187,7 @@ FaultFileSystem::Outcome FaultFileSystem::Sync(int file) {
       later.push_back(std::move(changes));
       continue;
     }
-    for (const NameChange& change : changes) {
-      if (change.node == nullptr) {
-        change.folder->names_on_disk.erase(change.name);
-      } else {
-        change.folder->names_on_disk[change.name] = change.node;
-      }
-    }
+    PutOnDisk(changes);
   }
   pending_ = std::move(later);
   return 0;

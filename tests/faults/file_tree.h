@@ -42,7 +42,7 @@ struct Node {
   // `content`: the file as it is now.
   void Synced(const std::string& content);
   void SyncFailed();
-  // What a power cut leaves of it.
+  // What a power cut may leave of it.
   std::string AfterPowerCut(const std::string& content, std::mt19937_64& random) const;
 };
 

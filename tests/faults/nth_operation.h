@@ -44,6 +44,7 @@ class NthOperation {
   std::vector<FaultCase> AllCases(uint64_t seed) const;
 
   // The scenario under a fault, the end of the process or a power cut, and the start after it.
+  // Where all syncs lie (no liar given) the power cut takes everything that they did not write.
   CaseResult Run(const FaultCase& fault_case,
                  std::function<bool(const std::string&)> liar = nullptr);
 

@@ -9,12 +9,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <map>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "tests/faults/work_folder.h"
 
 // A fault at every operation of every scenario: nothing acknowledged is lost or changed, nothing is
 // there by half, retries are safe, and the next start needs no hand.
@@ -23,27 +23,6 @@
 // number of the fault, operation, seed), as a failure prints it, replays one.
 namespace records::faults {
 namespace {
-
-// A new folder, in memory where there is room: its syncs are counted, not waited for.
-class WorkFolder {
- public:
-  WorkFolder() {
-    std::error_code error;
-    const auto space = std::filesystem::space("/dev/shm", error);
-    const bool in_memory = !error && space.available > (uint64_t{256} << 20);
-    std::string name = (in_memory ? "/dev/shm/" : ::testing::TempDir()) + "records_faults_XXXXXX";
-    if (mkdtemp(name.data()) == nullptr) std::abort();
-    path_ = name;
-  }
-  ~WorkFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 struct Tally {
   size_t cases = 0;
@@ -99,6 +78,7 @@ class NthOperationTest : public testing::TestWithParam<Scenario> {
           std::string(Name(fault)).c_str(), tally.cases, tally.fired, tally.refused,
           tally.power_cuts, tally.views_folded_anew);
     }
+    std::fflush(stdout);
   }
 
   WorkFolder folder_;
