@@ -32,6 +32,15 @@ const std::vector<Bar>& AllBars() {
        MeasureRecordContact},
       {"one-client", "one client, one event: p99 against echo + synced put + anchor sync",
        MeasureOneClient},
+      {"import", "bulk import, streamed, against raw RocksDB batches of the same puts",
+       MeasureImport},
+      {"fold", "fold of the log into the timeline, and its cost at two lengths", MeasureFold},
+      {"view-lag", "from acknowledgement to visible, appending at half the greatest rate",
+       MeasureViewLag},
+      {"timeline-page", "a page of 50, 1,000 pages/s, open loop", MeasureTimeline},
+      {"scale", "memory and start after a clean stop, against the length of the log", MeasureScale},
+      {"peers", "RecordContact against PostgreSQL, message-db and NATS JetStream; with --peers",
+       MeasurePeers, /*needs_peers=*/true},
   };
   return *bars;
 }

@@ -2,6 +2,7 @@
 #include "eventstore/status_macros.h"
 #include "tools/bench/bars.h"
 #include "tools/bench/methods.h"
+#include "tools/bench/profile.h"
 #include "tools/bench/raw_writes.h"
 
 namespace records::bench {
@@ -24,30 +25,39 @@ absl::StatusOr<Pair> StartPair(const BenchOptions& options) {
   return pair;
 }
 
-// One run of RecordContact against one of the servers.
+// As RunRecordContact, for one of the pair, with the server's processor time for each call.
 absl::StatusOr<LoadResult> RunOnce(const BenchOptions& options, const Pair& pair,
                                    ServerProcess& server, int in_flight, uint64_t seed,
                                    double& cpu_us_per_call) {
-  LoadOptions load{.address = server.address(),
-                   .identity = pair.records->identity(),
-                   .in_flight = in_flight,
-                   .threads = 1,
-                   .warm_up = options.warm_up,
-                   .duration = options.seconds,
-                   .seed = seed};
   const absl::Duration before = server.process().CpuTime();
-  LoadResult result = RunClosedLoop(load, RecordContacts(options.customers));
-  if (interrupted) return absl::CancelledError("interrupted");
-  if (result.errors > 0 || result.calls == 0) {
-    return absl::UnavailableError(
-        absl::StrCat(result.errors, " calls failed: ", result.first_error));
-  }
+  ASSIGN_OR_RETURN(LoadResult result,
+                   RunRecordContact(options, server, pair.records->identity(), in_flight, seed));
   cpu_us_per_call = absl::ToDoubleMicroseconds(server.process().CpuTime() - before) /
                     static_cast<double>(result.all_calls);
   return result;
 }
 
 }  // namespace
+
+absl::StatusOr<LoadResult> RunRecordContact(const BenchOptions& options,
+                                            const ServerProcess& server,
+                                            const CallIdentity& identity, int in_flight,
+                                            uint64_t seed) {
+  const LoadOptions load{.address = server.address(),
+                         .identity = identity,
+                         .in_flight = in_flight,
+                         .threads = 1,
+                         .warm_up = options.warm_up,
+                         .duration = options.seconds,
+                         .seed = seed};
+  LoadResult result = RunClosedLoop(load, RecordContacts(options.customers));
+  if (interrupted) return absl::CancelledError("interrupted");
+  if (result.errors > 0 || result.calls == 0) {
+    return absl::UnavailableError(
+        absl::StrCat(result.errors, " calls failed: ", result.first_error));
+  }
+  return result;
+}
 
 absl::StatusOr<std::vector<BarResult>> MeasureRecordContact(const BenchOptions& options) {
   ASSIGN_OR_RETURN(Pair pair, StartPair(options));
@@ -63,6 +73,7 @@ absl::StatusOr<std::vector<BarResult>> MeasureRecordContact(const BenchOptions& 
                      RunOnce(options, pair, *pair.echo, options.in_flight, seed, cpu));
     result.reference_runs.push_back(echo.Rate());
     echo_cpu.push_back(cpu);
+    const Profile profile(options, "record-contact", pair.records->process().pid());
     ASSIGN_OR_RETURN(const LoadResult records,
                      RunOnce(options, pair, *pair.records, options.in_flight, seed, cpu));
     result.runs.push_back(records.Rate());
@@ -93,6 +104,7 @@ absl::StatusOr<std::vector<BarResult>> MeasureOneClient(const BenchOptions& opti
                      TimeSyncedPuts(pair.folder->path() / "put", options.seconds));
     ASSIGN_OR_RETURN(const Histogram anchor,
                      TimeAnchorSyncs(pair.folder->path() / "anchor", options.seconds));
+    const Profile profile(options, "one-client", pair.records->process().pid());
     ASSIGN_OR_RETURN(const LoadResult records, RunOnce(options, pair, *pair.records, 1, seed, cpu));
     echo_p99.push_back(absl::ToDoubleMicroseconds(echo.latency.Quantile(0.99)));
     put_p99.push_back(absl::ToDoubleMicroseconds(put.Quantile(0.99)));

@@ -39,18 +39,30 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--warm-up", flags.warm_up_seconds, "Seconds before each")->capture_default_str();
   app.add_option("--runs", flags.options.runs, "Of each bar")->capture_default_str();
   app.add_option("--customers", flags.options.customers, "In the store")->capture_default_str();
+  app.add_option("--events", flags.options.events, "In stores that are built in process")
+      ->capture_default_str();
+  app.add_option("--lengths", flags.options.lengths, "Of the log for scale, rising, with commas")
+      ->delimiter(',')
+      ->capture_default_str();
   app.add_option("--in-flight", flags.options.in_flight, "Calls at once")->capture_default_str();
   app.add_option("--seed", flags.options.seed, "Of the requests")->capture_default_str();
   app.add_option("--json", flags.json, "File for the results as JSON");
-  app.add_option("--bin", flags.bin, "Folder of recordsd and recordsctl; default: this one's");
+  app.add_option("--bin", flags.bin, "Folder of recordsd; default: this one's");
   app.add_option("--work", flags.options.programs.work, "Folder for stores, removed after")
       ->capture_default_str();
+  app.add_option("--profile", flags.options.profile_folder,
+                 "Folder for profiles by perf; figures of such a run are not to be compared");
+  app.add_option("--postgresql", flags.options.peers.postgresql, "Connection string");
+  app.add_option("--message-db", flags.options.peers.message_db, "Connection string");
+  app.add_option("--nats", flags.options.peers.nats, "Address");
+  app.add_option("--nats-load", flags.options.peers.nats_load, "Program that publishes");
   app.add_subcommand("echo-server", "The reference, as a process of its own")->callback([&flags] {
     flags.echo_server = true;
   });
 }
 
 bool IsChosen(const Flags& flags, const Bar& bar) {
+  if (bar.needs_peers && !flags.options.peers.Given()) return false;
   return flags.only.empty() ||
          std::find(flags.only.begin(), flags.only.end(), bar.name) != flags.only.end();
 }
@@ -113,7 +125,6 @@ int main(int argc, char** argv) {
   }
   const std::filesystem::path bin = flags.bin.empty() ? self.parent_path().string() : flags.bin;
   flags.options.programs.recordsd = bin / "recordsd";
-  flags.options.programs.recordsctl = bin / "recordsctl";
   flags.options.programs.self = self;
   flags.options.seconds = absl::Seconds(flags.seconds);
   flags.options.warm_up = absl::Seconds(flags.warm_up_seconds);

@@ -32,6 +32,19 @@ std::string ReadWhole(const std::filesystem::path& path) {
   return text.str();
 }
 
+// A line of proc(5) status that is in kB.
+uint64_t StatusBytes(pid_t pid, absl::string_view name) {
+  const std::string status = ReadWhole(absl::StrCat("/proc/", pid, "/status"));
+  for (absl::string_view line : absl::StrSplit(status, '\n')) {
+    if (!absl::ConsumePrefix(&line, name)) continue;
+    const std::vector<absl::string_view> words =
+        absl::StrSplit(line, absl::ByAnyChar(" \t"), absl::SkipWhitespace());
+    uint64_t kibibytes = 0;
+    if (!words.empty() && absl::SimpleAtoi(words[0], &kibibytes)) return kibibytes * 1024;
+  }
+  return 0;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<TemporaryFolder>> TemporaryFolder::Make(const std::string& below) {
@@ -135,19 +148,8 @@ absl::Duration Process::CpuTime() const {
          static_cast<double>(sysconf(_SC_CLK_TCK));
 }
 
-uint64_t Process::ResidentBytes() const { return ResidentBytesOf(pid_); }
+uint64_t Process::ResidentBytes() const { return StatusBytes(pid_, "VmRSS:"); }
 
-uint64_t ResidentBytesOf(pid_t pid) {
-  for (absl::string_view line :
-       absl::StrSplit(ReadWhole(absl::StrCat("/proc/", pid, "/status")), '\n')) {
-    if (!absl::ConsumePrefix(&line, "VmRSS:")) continue;
-    uint64_t kibibytes = 0;
-    const std::vector<absl::string_view> words = absl::StrSplit(line, ' ', absl::SkipWhitespace());
-    if (!words.empty() && absl::SimpleAtoi(absl::StripAsciiWhitespace(words[0]), &kibibytes)) {
-      return kibibytes * 1024;
-    }
-  }
-  return 0;
-}
+uint64_t Process::HeapBytes() const { return StatusBytes(pid_, "RssAnon:"); }
 
 }  // namespace records::bench

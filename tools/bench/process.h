@@ -51,6 +51,8 @@ class Process {
   absl::Duration CpuTime() const;
   // Resident memory now.
   uint64_t ResidentBytes() const;
+  // Of it, what is no file's: heap and stacks.
+  uint64_t HeapBytes() const;
 
   pid_t pid() const { return pid_; }
 
@@ -64,8 +66,5 @@ class Process {
   bool ended_ = false;
   int wait_status_ = 0;
 };
-
-// Resident memory of a process.
-uint64_t ResidentBytesOf(pid_t pid);
 
 }  // namespace records::bench

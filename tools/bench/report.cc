@@ -69,6 +69,7 @@ std::string AsJson(const std::vector<BarResult>& results) {
     line["runs"] = result.runs;
     line["reference_runs"] = result.reference_runs;
     line["details"] = result.details;
+    if (!result.series.empty()) line["series"] = result.series;
     list.push_back(std::move(line));
   }
   return list.dump(2) + "\n";

@@ -1,14 +1,16 @@
 #include "tools/bench/servers.h"
 
-#include <fstream>
-#include <sstream>
+#include <random>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
+#include "eventstore/clock.h"
+#include "eventstore/random.h"
 #include "eventstore/status_macros.h"
 #include "nlohmann/json.hpp"
+#include "records/api/v1/access_service.grpc.pb.h"
 #include "records/api/v1/customer_service.grpc.pb.h"
+#include "services/auth/development_issuer.h"
 #include "services/errors/errors.h"
 #include "tools/bench/requests.h"
 
@@ -18,7 +20,8 @@ namespace {
 namespace api = records::api::v1;
 
 constexpr absl::Duration kPatience = absl::Minutes(2);
-constexpr char kRoles[] = "contact-officer";
+constexpr char kCaller[] = "bench";
+constexpr char kRole[] = "contact-officer";
 
 // Both servers say their port in a line of JSON.
 absl::StatusOr<std::string> WaitForAddress(Process& process) {
@@ -30,18 +33,26 @@ absl::StatusOr<std::string> WaitForAddress(Process& process) {
   return absl::StrCat("127.0.0.1:", parsed["port"].get<std::string>());
 }
 
-absl::StatusOr<std::string> MakeToken(const Programs& programs, const std::filesystem::path& data,
+// Grants the role and makes a token for it, as `recordsctl token` does.
+absl::StatusOr<std::string> MakeToken(const std::filesystem::path& data,
                                       const std::string& address) {
-  const auto file = data.parent_path() / "token";
-  ASSIGN_OR_RETURN(auto process,
-                   Process::Start({programs.recordsctl, "--server", address, "token", "--data",
-                                   data, "--role", kRoles, "--name", "bench"},
-                                  file));
-  RETURN_IF_ERROR(process->Wait(kPatience));
-  std::ifstream in(file);
-  std::string token;
-  std::getline(in, token);
-  if (token.empty()) return absl::UnavailableError("recordsctl made no token");
+  ASSIGN_OR_RETURN(const auto issuer,
+                   services::DevelopmentIssuer::Open(data, eventstore::SystemClock(),
+                                                     eventstore::SystemRandom()));
+  ASSIGN_OR_RETURN(const std::string administrator,
+                   issuer->Mint("development-issuer", {"system-administrator"}, absl::Minutes(2)));
+  std::random_device device;
+  std::mt19937_64 random(device());
+  api::GrantRoleRequest request;
+  request.set_request_id(RandomUuid(random));
+  request.set_subject(kCaller);
+  request.set_role(kRole);
+  api::GrantRoleResponse response;
+  grpc::ClientContext context;
+  internal::AddIdentity({absl::StrCat("Bearer ", administrator), "system-operation"}, context);
+  const auto stub = api::AccessService::NewStub(MakeLocalChannel(address));
+  RETURN_IF_ERROR(services::FromGrpcStatus(stub->GrantRole(&context, request, &response)));
+  ASSIGN_OR_RETURN(const std::string token, issuer->Mint(kCaller, {kRole}, absl::Hours(12)));
   return absl::StrCat("Bearer ", token);
 }
 
@@ -53,14 +64,15 @@ absl::StatusOr<std::unique_ptr<RecordsServer>> RecordsServer::Start(
   const auto data = folder / "data";
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  std::filesystem::remove(folder / "token", error);
   std::filesystem::remove(folder / "recordsd.log", error);
+  const absl::Time start = absl::Now();
   ASSIGN_OR_RETURN(server->process_,
                    Process::Start({programs.recordsd, "--data", data, "--listen", "127.0.0.1:0",
                                    "--metrics", "127.0.0.1:0", "--calls-per-second", "1e9"},
                                   folder / "recordsd.log"));
   ASSIGN_OR_RETURN(server->address_, WaitForAddress(*server->process_));
-  ASSIGN_OR_RETURN(server->identity_.token, MakeToken(programs, data, server->address_));
+  server->start_time_ = absl::Now() - start;
+  ASSIGN_OR_RETURN(server->identity_.token, MakeToken(data, server->address_));
   return server;
 }
 

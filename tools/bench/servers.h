@@ -15,7 +15,6 @@ namespace records::bench {
 // Where the programs are that are measured, and where their folders may be.
 struct Programs {
   std::filesystem::path recordsd;
-  std::filesystem::path recordsctl;
   std::filesystem::path self;  // this program, which is the echo server too
   std::filesystem::path work;  // for data folders; the disk that is measured
 };
@@ -24,17 +23,21 @@ struct Programs {
 class ServerProcess {
  public:
   const std::string& address() const { return address_; }
+  // From its start until it said that it serves.
+  absl::Duration start_time() const { return start_time_; }
   Process& process() { return *process_; }
+  const Process& process() const { return *process_; }
 
  protected:
   std::string address_;
+  absl::Duration start_time_;
   std::unique_ptr<Process> process_;
 };
 
 // recordsd with a data folder below `work`, as it ships but for the limit of calls.
 class RecordsServer : public ServerProcess {
  public:
-  // Starts on `folder`, and makes a token for all roles that the bars need.
+  // Starts on `folder`/data, and makes a token for a contact officer.
   static absl::StatusOr<std::unique_ptr<RecordsServer>> Start(const Programs& programs,
                                                               const std::filesystem::path& folder);
   const CallIdentity& identity() const { return identity_; }
