@@ -33,6 +33,12 @@ struct Acknowledgements {
   // Ended keys and fenced subjects, and whether that was acknowledged.
   std::map<eventstore::KeyPurpose, bool> ended_keys;
   std::map<eventstore::SubjectId, bool> fenced;
+  // Subjects whose erasure began, whether its end was told, and the bytes that were destroyed.
+  struct Erasure {
+    bool acknowledged = false;
+    std::vector<std::string> bytes;
+  };
+  std::map<eventstore::SubjectId, Erasure> erased;
   uint32_t master_key_generation = 1;
   // The time of the test, which goes on over restarts.
   absl::Time now = absl::FromUnixSeconds(1'767'225'600);  // 2026-01-01

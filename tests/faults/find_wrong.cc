@@ -4,6 +4,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "eventstore/byte_search.h"
 #include "eventstore/checkpoint_signer.h"
 #include "eventstore/memory_storage.h"
 #include "eventstore/merkle.h"
@@ -27,10 +28,10 @@ class Checker {
       : records_(records), log_(records.log()), told_(records.acknowledged()) {}
 
   std::string Run() {
-    for (const auto check :
-         {&Checker::Events, &Checker::Checkpoints, &Checker::Keys, &Checker::Retries,
-          // Once more, with what the retries appended.
-          &Checker::Events, &Checker::View}) {
+    for (const auto check : {&Checker::Events, &Checker::Checkpoints, &Checker::Keys,
+                             &Checker::Erasures, &Checker::Retries,
+                             // Once more, with what the retries appended.
+                             &Checker::Events, &Checker::View}) {
       if (std::string wrong = (this->*check)(); !wrong.empty()) return wrong;
     }
     return "";
@@ -130,6 +131,9 @@ class Checker {
     if (contact == nullptr) return "is of another type";
     bool ended = false, maybe = false;
     for (const auto& subject : subjects) {
+      if (const auto erasure = told_.erased.find(subject); erasure != told_.erased.end()) {
+        (erasure->second.acknowledged ? ended : maybe) = true;
+      }
       if (const auto fence = told_.fenced.find(subject); fence != told_.fenced.end()) {
         (fence->second ? ended : maybe) = true;
       }
@@ -190,13 +194,36 @@ class Checker {
     return "";
   }
 
+  std::string Erasures() {
+    for (const auto& [subject, erasure] : told_.erased) {
+      // From the entry in the ledger on every start sees to it.
+      const bool must = erasure.acknowledged || records_.erasures()->Find(subject).has_value();
+      if (!must) continue;
+      if (!records_.erasures()->Find(subject)) return "an erasure is not in the ledger any more";
+      if (!records_.keys().IsFenced(subject)) return "an erased subject is not fenced";
+      const auto holdings = records_.keys().HoldingsOf(subject);
+      if (!holdings.ok()) return holdings.status().ToString();
+      if (holdings->key_count() + holdings->directory_rows > 0) return "erased keys are there";
+      if (!erasure.acknowledged || erasure.bytes.empty()) continue;
+      const std::string keys = records_.data_folder() + "/keys";
+      std::vector<absl::string_view> needles(erasure.bytes.begin(), erasure.bytes.end());
+      const auto found = eventstore::SearchFiles({.paths = {keys}, .skipped_names = {}}, needles);
+      if (!found.ok()) return found.status().ToString();
+      if (!found->found_in.empty()) {
+        return absl::StrCat("destroyed bytes stand in ", found->found_in.front());
+      }
+    }
+    return "";
+  }
+
   // Every request sent again: one effect, and the same answer.
   std::string Retries() {
     for (size_t i = 0; i < told_.appends.size(); ++i) {
       SentAppend& sent = told_.appends[i];
       const auto outcome = records_.Retry(i);
       if (!outcome.ok()) {
-        const bool may_refuse = !told_.fenced.empty() || !told_.ended_keys.empty();
+        const bool may_refuse =
+            !told_.fenced.empty() || !told_.ended_keys.empty() || !told_.erased.empty();
         if (may_refuse && !sent.outcome && found_[i].empty()) continue;
         return absl::StrCat("a retry fails: ", outcome.status().ToString());
       }

@@ -40,8 +40,11 @@ NthOperation::NthOperation(const Scenario& scenario, std::string folder)
 }
 
 std::unique_ptr<RecordsUnderFault> NthOperation::Begin(uint64_t seed) {
-  auto records = std::make_unique<RecordsUnderFault>(RecordsUnderFault::Options{
-      .folder = folder_, .seed = seed, .with_view = scenario_.with_view});
+  auto records = std::make_unique<RecordsUnderFault>(
+      RecordsUnderFault::Options{.folder = folder_,
+                                 .seed = seed,
+                                 .with_view = scenario_.with_view,
+                                 .with_erasures = scenario_.with_erasures});
   records->set_acknowledged(acknowledged_before_);
   return records;
 }

@@ -7,6 +7,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "eventstore/anchor_file.h"
+#include "eventstore/checkpoint_signer.h"
+#include "eventstore/erasure_replay.h"
 #include "eventstore/event_log.h"
 #include "eventstore/key_store_open.h"
 #include "eventstore/status_macros.h"
@@ -71,7 +74,7 @@ absl::Status RecordsUnderFault::Open() {
 }
 
 absl::Status RecordsUnderFault::OpenStores() {
-  const std::string data = options_.folder + "/data";
+  const std::string data = data_folder();
   std::error_code error;
   std::filesystem::create_directory(data, error);
   if (error) return absl::UnavailableError("cannot make the data folder");
@@ -90,11 +93,26 @@ absl::Status RecordsUnderFault::OpenStores() {
   log.disk_reserve_bytes = log.disk_floor_bytes = 0;
   log.block_cache_bytes = size_t{1} << 20;
   ASSIGN_OR_RETURN(log_, OpenLog(log));
+  if (options_.with_erasures) RETURN_IF_ERROR(OpenErasures());
   return options_.with_view ? OpenView() : absl::OkStatus();
 }
 
+absl::Status RecordsUnderFault::OpenErasures() {
+  ASSIGN_OR_RETURN(auto seed, eventstore::OpenCheckpointFiles(data_folder())->ReadKey());
+  ASSIGN_OR_RETURN(auto key, eventstore::Ed25519PrivateKey::FromSeed(std::move(seed)));
+  std::vector<eventstore::KnownErasureHead> known = log_->KnownErasures();
+  known.push_back({"keys.anchor", keys_->KnownErasures()});
+  ASSIGN_OR_RETURN(erasures_, eventstore::ErasureLedger::Open(
+                                  eventstore::PosixAnchorFiles(),
+                                  absl::StrCat(data_folder(), "/", eventstore::kErasureLedgerFile),
+                                  log_->store_id(), std::move(key), known));
+  keys_->SetErasureHead(erasures_->head());
+  log_->SetErasureHead(erasures_->head());
+  return eventstore::ReplayErasures(erasures_->Records(), *keys_).status();
+}
+
 absl::Status RecordsUnderFault::OpenView() {
-  const std::string folder = options_.folder + "/data/view";
+  const std::string folder = data_folder() + "/view";
   projections::ViewOptions options;
   options.folder = folder;
   options.open_storage = projections::RocksViewStorage(size_t{1} << 20);
@@ -114,6 +132,7 @@ absl::Status RecordsUnderFault::OpenView() {
 
 void RecordsUnderFault::Close() {
   view_.reset();
+  erasures_.reset();
   log_.reset();
   sealer_.reset();
   keys_.reset();
@@ -218,6 +237,21 @@ void RecordsUnderFault::Fence(const eventstore::SubjectId& subject) {
   if (!is_open()) return;
   bool& acknowledged = acknowledged_.fenced[subject];
   acknowledged = keys_->Fence(subject).ok() || acknowledged;
+}
+
+void RecordsUnderFault::Erase(const Customer& customer) {
+  if (!is_open()) return;
+  Acknowledgements::Erasure& erasure = acknowledged_.erased[customer.subject];
+  const auto run = [&]() -> absl::Status {
+    RETURN_IF_ERROR(keys_->Fence(customer.subject));
+    RETURN_IF_ERROR(erasures_->Append(customer.subject, customer.root, acknowledged_.now).status());
+    keys_->SetErasureHead(erasures_->head());
+    log_->SetErasureHead(erasures_->head());
+    ASSIGN_OR_RETURN(const auto destroyed, keys_->DestroySubject(customer.subject));
+    for (const auto& bytes : destroyed.bytes) erasure.bytes.emplace_back(bytes.view());
+    return keys_->CompactDestroyed();
+  };
+  erasure.acknowledged = run().ok() || erasure.acknowledged;
 }
 
 void RecordsUnderFault::RotateMasterKey() {

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/notification.h"
 #include "eventstore/clock.h"
+#include "eventstore/erasure_ledger.h"
 #include "eventstore/key_store.h"
 #include "eventstore/log.h"
 #include "eventstore/random.h"
@@ -41,6 +42,7 @@ class RecordsUnderFault {
     std::string folder;
     uint64_t seed = 1;
     bool with_view = false;
+    bool with_erasures = false;
   };
 
   explicit RecordsUnderFault(Options options);
@@ -52,6 +54,7 @@ class RecordsUnderFault {
   // A process that stops and starts again. Goes on when the start fails.
   void Restart();
   bool is_open() const { return log_ != nullptr; }
+  std::string data_folder() const { return options_.folder + "/data"; }
 
   // Seals entries, appends them as one request and waits. Returns whether it was acknowledged.
   bool Send(const std::vector<Entry>& entries);
@@ -63,6 +66,8 @@ class RecordsUnderFault {
   void Claim(const std::string& reference);
   void EndKey(const eventstore::KeyPurpose& purpose);
   void Fence(const eventstore::SubjectId& subject);
+  // Fence, erasure ledger, destruction and compaction, as the erasure of a subject does them.
+  void Erase(const Customer& customer);
   void RotateMasterKey();
   // Waits until the view has folded what the log has, or has stopped.
   void CatchUp();
@@ -74,6 +79,7 @@ class RecordsUnderFault {
   eventstore::EventLog& log() { return *log_; }
   eventstore::KeyStore& keys() { return *keys_; }
   const eventstore::Sealer& sealer() const { return *sealer_; }
+  eventstore::ErasureLedger* erasures() { return erasures_.get(); }
   projections::View* view() { return view_.get(); }
   const DigestProjection& projection() const { return projection_; }
   int refused_starts() const { return refused_starts_; }
@@ -85,6 +91,7 @@ class RecordsUnderFault {
 
  private:
   absl::Status OpenStores();
+  absl::Status OpenErasures();
   absl::Status OpenView();
   absl::StatusOr<SentAppend> Prepare(const std::vector<Entry>& entries);
 
@@ -100,6 +107,7 @@ class RecordsUnderFault {
   std::unique_ptr<eventstore::KeyStore> keys_;
   std::unique_ptr<eventstore::Sealer> sealer_;
   std::unique_ptr<eventstore::EventLog> log_;
+  std::unique_ptr<eventstore::ErasureLedger> erasures_;
   std::unique_ptr<projections::View> view_;
 };
 

@@ -92,6 +92,13 @@ void RotateMasterKey(RecordsUnderFault& records) {
   records.Send({{CustomerNumber(10)}});
 }
 
+void Erase(RecordsUnderFault& records) {
+  records.Restart();
+  records.Erase(kFirst);
+  records.Send({{kSecond}});
+  records.Erase(kFirst);
+}
+
 void SignCheckpoints(RecordsUnderFault& records) {
   records.Restart();
   for (int i = 0; i < 2; ++i) {
@@ -119,18 +126,19 @@ void RebuildView(RecordsUnderFault& records) {
 
 const std::vector<Scenario>& Scenarios() {
   static const std::vector<Scenario> all = {
-      {"first-start", false, nullptr, FirstStart},
-      {"append", false, SomeEvents, AppendTwo},
-      {"batch", false, SomeEvents, AppendBatch},
-      {"retry", false, SomeEvents, RetryOldAndNew},
-      {"flush", false, SomeEvents, FlushAtStop},
-      {"compaction", false, ThreeFlushes, CompactAfterFlush},
-      {"new-keys", false, Nothing, NewKeys},
-      {"end-keys", false, SomeEvents, EndKeys},
-      {"rotate-master-key", false, SomeEvents, RotateMasterKey},
-      {"checkpoint", false, SomeEvents, SignCheckpoints},
-      {"view-fold", true, SomeEvents, FoldView},
-      {"view-rebuild", true, SomeEvents, RebuildView},
+      {"first-start", false, false, nullptr, FirstStart},
+      {"append", false, false, SomeEvents, AppendTwo},
+      {"batch", false, false, SomeEvents, AppendBatch},
+      {"retry", false, false, SomeEvents, RetryOldAndNew},
+      {"flush", false, false, SomeEvents, FlushAtStop},
+      {"compaction", false, false, ThreeFlushes, CompactAfterFlush},
+      {"new-keys", false, false, Nothing, NewKeys},
+      {"end-keys", false, false, SomeEvents, EndKeys},
+      {"rotate-master-key", false, false, SomeEvents, RotateMasterKey},
+      {"checkpoint", false, false, SomeEvents, SignCheckpoints},
+      {"view-fold", true, false, SomeEvents, FoldView},
+      {"view-rebuild", true, false, SomeEvents, RebuildView},
+      {"erase", false, true, SomeEvents, Erase},
   };
   return all;
 }
