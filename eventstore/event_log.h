@@ -40,6 +40,8 @@ struct LogOptions {
   std::function<void(const absl::Status&)> on_fatal;
 
   size_t block_cache_bytes = size_t{64} << 20;
+  // What a start may have to replay; a flush comes before there is more.
+  size_t write_ahead_log_bytes_max = size_t{256} << 20;
   uint64_t disk_reserve_bytes = kDiskReserveBytes;
   uint64_t disk_floor_bytes = kDiskFloorBytes;
 

@@ -56,7 +56,8 @@ absl::Status CheckMasterKey(const Found& found, const std::string& name) {
     if (found.secret->substr(0, kMasterKeyCheckSize) == check) return absl::OkStatus();
   }
   return absl::FailedPreconditionError(
-      absl::StrCat("the master key in ", name, " is not that of this key store"));
+      absl::StrCat("the master key in ", name,
+                   " is not that of this key store. Restore the key that was kept with it."));
 }
 
 // The database must be where the anchor says, or one batch ahead: a crash came between the two.
@@ -244,7 +245,9 @@ absl::StatusOr<std::unique_ptr<KeyStore>> OpenKeyStoreOver(const KeyStorePorts& 
   return OpenWith(ports, {}, nullptr);
 }
 
-absl::StatusOr<std::unique_ptr<KeyStore>> OpenKeyStore(const KeyStoreOptions& options) {
+namespace {
+
+absl::StatusOr<std::unique_ptr<KeyStore>> OpenFiles(const KeyStoreOptions& options) {
   DurableKeyStore::Owned owned;
   owned.master_keys = std::make_unique<MasterKeyFile>(
       options.master_key_file.empty() ? absl::StrCat(options.data_dir, "/", kMasterKeyFile)
@@ -266,6 +269,17 @@ absl::StatusOr<std::unique_ptr<KeyStore>> OpenKeyStore(const KeyStoreOptions& op
   owned.storage = std::move(storage);
   return OpenWith(std::move(ports), std::move(owned),
                   [database](const std::string& folder) { return database->CopyTo(folder); });
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<KeyStore>> OpenKeyStore(const KeyStoreOptions& options) {
+  auto store = OpenFiles(options);
+  if (!absl::IsDataLoss(store.status())) return store;
+  return absl::DataLossError(absl::StrCat(
+      "the key store does not start: ", store.status().message(), ". Nothing was changed. Restore ",
+      options.data_dir, "/", kKeyStoreFolder, " and ", kKeyStoreAnchorFile,
+      ", together, from the newest backup of the keys."));
 }
 
 }  // namespace records::eventstore

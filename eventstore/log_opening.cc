@@ -103,6 +103,11 @@ absl::StatusOr<LogAnchor> ReadOrMakeAnchor(AnchorFiles& files, const std::string
                                            bool may_make, const LogOptions& options) {
   const absl::StatusOr<AnchorReading> reading = Anchor::Read(files, path);
   if (reading.ok()) return DecodeLogAnchor(reading->payload);
+  if (absl::IsDataLoss(reading.status())) {
+    return absl::DataLossError(absl::StrCat(
+        kAnchorName, " is damaged: ", reading.status().message(),
+        ". Nothing was changed. Restore it and the folder log from the newest backup."));
+  }
   if (!absl::IsNotFound(reading.status())) return reading.status();
   if (!may_make) {
     return absl::DataLossError(
@@ -116,10 +121,20 @@ absl::StatusOr<LogAnchor> ReadOrMakeAnchor(AnchorFiles& files, const std::string
   return anchor;
 }
 
+absl::Status Damaged(const absl::Status& found) {
+  return absl::DataLossError(
+      absl::StrCat("the folder log is damaged: ", found.message(),
+                   ". Nothing was changed. Restore the folder, whole, from a backup that is as new "
+                   "as log.anchor."));
+}
+
 // Holds a store against its anchor. nullopt: the store was never finished.
 absl::StatusOr<std::optional<LogState>> CheckStore(const Storage& storage,
                                                    const LogAnchor& anchor) {
-  ASSIGN_OR_RETURN(const std::optional<LogMeta> meta, ReadMeta(storage));
+  const absl::StatusOr<std::optional<LogMeta>> reading = ReadMeta(storage);
+  if (absl::IsDataLoss(reading.status())) return Damaged(reading.status());
+  RETURN_IF_ERROR(reading.status());
+  const std::optional<LogMeta>& meta = *reading;
   if (!meta) {
     if (IsNew(anchor)) return std::nullopt;
     return absl::DataLossError(
@@ -127,8 +142,10 @@ absl::StatusOr<std::optional<LogState>> CheckStore(const Storage& storage,
         "the "
         "folder log from a backup that is as new as log.anchor.");
   }
-  ASSIGN_OR_RETURN(LogState state, LoadLogState(storage, *meta));
-  RETURN_IF_ERROR(CheckAgainstAnchor(storage, state, anchor));
+  absl::StatusOr<LogState> state = LoadLogState(storage, *meta);
+  if (absl::IsDataLoss(state.status())) return Damaged(state.status());
+  RETURN_IF_ERROR(state.status());
+  RETURN_IF_ERROR(CheckAgainstAnchor(storage, *state, anchor));
   return state;
 }
 
@@ -138,6 +155,7 @@ RocksStorageOptions StoreOptions(const LogOptions& options, RocksMode mode) {
   how.tables = LogTables();
   how.mode = mode;
   how.block_cache_bytes = options.block_cache_bytes;
+  how.write_ahead_log_bytes_max = options.write_ahead_log_bytes_max;
   how.env = options.env;
   return how;
 }
@@ -160,12 +178,7 @@ absl::StatusOr<std::optional<LogState>> CheckFolder(const LogOptions& options,
     if (!finished) return std::nullopt;
   }
   const auto store = RocksStorage::Open(StoreOptions(options, RocksMode::kReadOnly));
-  if (absl::IsDataLoss(store.status())) {
-    return absl::DataLossError(absl::StrCat(
-        "the store ", path, " is damaged: ", store.status().message(),
-        ". Nothing was changed. Restore the folder, whole, from a backup that is as new as "
-        "log.anchor."));
-  }
+  if (absl::IsDataLoss(store.status())) return Damaged(store.status());
   RETURN_IF_ERROR(store.status());
   return CheckStore(**store, anchor);
 }

@@ -99,7 +99,9 @@ absl::StatusOr<MasterKeys> DecodeMasterKeys(absl::string_view text) {
   const std::vector<absl::string_view> lines = absl::StrSplit(text, '\n');
   if (lines[0] != kFirstLine) {
     if (!absl::StartsWith(lines[0], kFirstWords)) return Damaged();
-    return absl::FailedPreconditionError("the master key file is of a later version");
+    return absl::FailedPreconditionError(
+        "the master key file is of a later version: start a program of that version, or restore "
+        "the file where it was not written by one");
   }
   // One or two keys of three lines, between the first line and the end of the last.
   if ((lines.size() != 5 && lines.size() != 8) || !lines.back().empty()) return Damaged();
