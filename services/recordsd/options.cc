@@ -15,6 +15,24 @@ Signals: SIGTERM and SIGINT drain and stop; SIGHUP reads the issuers' keys again
 Exit codes: 0 stopped as asked; 1 could not start, or stopped by an error that the log names;
 2 wrong usage.)";
 
+void AddStoreOptions(CLI::App& app, ServerOptions& options) {
+  app.add_option("--disk-reserve-mib", options.disk_reserve_mib,
+                 "Room on the disk below which only read traces and erasures are written")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  app.add_option("--disk-floor-mib", options.disk_floor_mib,
+                 "Room below which nothing is written; compactions need it")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  app.add_option("--log-cache-mib", options.log_cache_mib, "Memory for blocks of the log")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  app.add_option("--log-unflushed-mib", options.log_unflushed_mib,
+                 "How much a start may have to replay; less of it means more flushes")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+}
+
 void AddOptions(CLI::App& app, ServerOptions& options) {
   app.add_option("--data", options.data_folder, "Folder of all that the server keeps")
       ->capture_default_str();
@@ -59,6 +77,7 @@ void AddOptions(CLI::App& app, ServerOptions& options) {
   app.add_option("--log-level", options.log_level, "trace, debug, info, warn or error")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}))
       ->capture_default_str();
+  AddStoreOptions(app, options);
   app.set_config("--config", "", "File with the same options as KEY=VALUE, in TOML");
 }
 

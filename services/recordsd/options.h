@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "eventstore/limits.h"
 
 namespace records::services {
 
@@ -32,7 +33,14 @@ struct ServerOptions {
   std::string tls_client_ca;
 
   double calls_per_second = 20'000;  // of one caller; a burst may be twice that
-  size_t connections_max = 4096;   // at a time; fewer where the process may have fewer descriptors
+  size_t connections_max = 4096;  // at a time; fewer where the process may have fewer descriptors
+  // How the store uses memory and disk. Below `disk_reserve_mib` of room only traces, fences and
+  // erasures are written, below `disk_floor_mib` nothing.
+  uint64_t disk_reserve_mib = eventstore::kDiskReserveBytes >> 20;
+  uint64_t disk_floor_mib = eventstore::kDiskFloorBytes >> 20;
+  uint64_t log_cache_mib = 64;
+  uint64_t log_unflushed_mib = 256;
+
   int drain_seconds = 10;          // how long calls under way may take when the server stops
   std::string log_level = "info";  // trace, debug, info, warn, error
 };

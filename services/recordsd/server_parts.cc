@@ -79,6 +79,10 @@ absl::StatusOr<std::pair<std::string, std::string>> SplitPair(absl::string_view 
 
 absl::Status Server::Parts::Prepare() {
   RETURN_IF_ERROR(CheckServe(options.serve));
+  if (options.disk_floor_mib > options.disk_reserve_mib) {
+    return absl::InvalidArgumentError(
+        "--disk-floor-mib is above --disk-reserve-mib: nothing would be left for read traces");
+  }
   return MakePrivateFolder(options.data_folder);
 }
 
@@ -138,6 +142,10 @@ absl::Status Server::Parts::OpenStore() {
                                                    .master_key_file = options.master_key_file}));
   eventstore::LogOptions log_options{
       .data_dir = options.data_folder, .partition_count = options.partitions, .guard = keys.get()};
+  log_options.disk_reserve_bytes = options.disk_reserve_mib << 20;
+  log_options.disk_floor_bytes = options.disk_floor_mib << 20;
+  log_options.block_cache_bytes = options.log_cache_mib << 20;
+  log_options.write_ahead_log_bytes_max = options.log_unflushed_mib << 20;
   log_options.on_fatal = [](const absl::Status& status) {
     // Outcome unknown: nothing more may be written. The next start settles what is there.
     Log(LogLevel::kError, "log_failed", {{"why", std::string(status.message())}});

@@ -15,6 +15,6 @@ namespace records::services {
 // the log.
 absl::StatusOr<std::unique_ptr<projections::View>> OpenView(
     const std::string& data_folder, const eventstore::EventLog& log,
-    const projections::Projection& projection);
+    const projections::Projection& projection, const projections::RunnerOptions& runner = {});
 
 }  // namespace records::services
