@@ -153,4 +153,11 @@ absl::StatusOr<std::string> CheckpointSigner::Sign(const std::vector<TreeHead>& 
   return note;
 }
 
+absl::StatusOr<std::string> CheckpointSigner::SignText(absl::string_view text) const {
+  if (absl::StartsWith(text, CheckpointOrigin(store_))) {
+    return absl::InvalidArgumentError("a checkpoint is signed by Sign() alone");
+  }
+  return signer_.Sign(text);
+}
+
 }  // namespace records::eventstore

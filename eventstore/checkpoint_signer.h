@@ -75,6 +75,9 @@ class CheckpointSigner {
   // How far the erasure ledger had come by the last checkpoint.
   const ErasureHead& erasures_at_start() const { return erasures_at_start_; }
 
+  // Signs another text of the log's. kInvalidArgument: it could be taken for a checkpoint.
+  absl::StatusOr<std::string> SignText(absl::string_view text) const;
+
   std::string VerifierKey() const { return signer_.verifier().Format(); }
 
  private:

@@ -80,10 +80,43 @@ absl::Status Committer::health() const {
   return store_state_;
 }
 
+absl::Status Committer::Pause(absl::FunctionRef<absl::Status(const LogAnchor&)> work) {
+  Paused paused{work};
+  {
+    absl::MutexLock lock(&mutex_);
+    if (closing_ || !health_.ok()) return NoMoreWrites();
+    pauses_.push_back(&paused);
+  }
+  if (!options_.own_thread) ServePauses();
+  absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(&paused.done));
+  return paused.result;
+}
+
+void Committer::ServePauses() {
+  std::deque<Paused*> pauses;
+  absl::Status health;
+  {
+    absl::MutexLock lock(&mutex_);
+    pauses.swap(pauses_);
+    health = health_;
+  }
+  for (Paused* paused : pauses) {
+    paused->result = health.ok() ? paused->work(options_.anchored) : NoMoreWrites();
+    absl::MutexLock lock(&mutex_);
+    paused->done = true;
+  }
+}
+
 void Committer::Run() {
-  do {
+  bool open = true;
+  while (open) {
     AwaitBatch();
-  } while (CommitOnce());
+    ServePauses();
+    if (CommitOnce()) continue;
+    absl::MutexLock lock(&mutex_);
+    open = !closing_ || !pauses_.empty();
+  }
 }
 
 bool Committer::CommitOnce() {
@@ -95,8 +128,9 @@ bool Committer::CommitOnce() {
 
 void Committer::AwaitBatch() {
   absl::MutexLock lock(&mutex_);
-  const auto ready = [this]()
-                         ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return closing_ || !queue_.empty(); };
+  const auto ready = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    return closing_ || !queue_.empty() || !pauses_.empty();
+  };
   mutex_.Await(absl::Condition(&ready));
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "eventstore/anchor.h"
@@ -67,6 +68,11 @@ class Committer {
   // Writes what waits, then ends. What comes later is answered with kUnavailable.
   void Close();
 
+  // Calls `work` between two batches, with what the anchor says, and waits for it: nothing is
+  // written meanwhile, reads go on. Keep it short. Returns what `work` does; kUnavailable: the log
+  // takes no writes. Without an own thread it works on the caller's.
+  absl::Status Pause(absl::FunctionRef<absl::Status(const LogAnchor&)> work);
+
   // The store's own state, from any thread. kResourceExhausted stops writes until OK comes; any
   // other error stops them for ever.
   void SetStoreState(const absl::Status& status);
@@ -89,8 +95,17 @@ class Committer {
     absl::StatusOr<Appended> outcome;
   };
 
+  // A caller that waits for its work to be done between two batches.
+  struct Paused {
+    absl::FunctionRef<absl::Status(const LogAnchor&)> work;
+    absl::Status result;
+    bool done = false;
+  };
+
   void Run();
-  // Waits until there is a batch, or the end.
+  // Does the work of those that want a pause.
+  void ServePauses();
+  // Waits until there is a batch or somebody wants a pause, or the end.
   void AwaitBatch();
   // Returns the appends of the next batch; none: nothing waits.
   std::vector<Waiting> TakeBatch();
@@ -112,6 +127,7 @@ class Committer {
   std::deque<Waiting> queue_ ABSL_GUARDED_BY(mutex_);
   size_t queued_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   bool closing_ ABSL_GUARDED_BY(mutex_) = false;
+  std::deque<Paused*> pauses_ ABSL_GUARDED_BY(mutex_);
   absl::Status health_ ABSL_GUARDED_BY(mutex_);  // final once not OK
   absl::Status store_state_ ABSL_GUARDED_BY(mutex_);
   ErasureHead erasures_ ABSL_GUARDED_BY(mutex_);

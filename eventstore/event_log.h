@@ -22,6 +22,12 @@ class Env;
 
 namespace records::eventstore {
 
+// Files of a log in its data folder.
+inline constexpr char kLogFolder[] = "log";
+inline constexpr char kLogAnchorFile[] = "log.anchor";
+inline constexpr char kCheckpointKeyFile[] = "checkpoint.key";
+inline constexpr char kLatestCheckpointFile[] = "checkpoint.latest";
+
 // What a log is opened with. What is pointed to is not owned and must outlive the log.
 struct LogOptions {
   // The data folder; made when it is absent.
@@ -44,6 +50,9 @@ struct LogOptions {
   size_t write_ahead_log_bytes_max = size_t{256} << 20;
   uint64_t disk_reserve_bytes = kDiskReserveBytes;
   uint64_t disk_floor_bytes = kDiskFloorBytes;
+
+  // Takes a folder whose restore is not finished: for the restore itself.
+  bool is_restoring = false;
 
   // The machine's, unless a test gives its own.
   rocksdb::Env* env = nullptr;

@@ -88,6 +88,13 @@ struct KeyStoreStatus {
   uint64_t sequence = 0;
 };
 
+// What a copy of a key store holds.
+struct KeyStoreCopy {
+  uint64_t sequence = 0;               // how far it has come
+  uint32_t master_key_generation = 0;  // what opens it
+  ErasureHead erasures;                // how far the ledger had come
+};
+
 // Keys, directory and fences: what a copy of the log is worth nothing without.
 //
 // Thread-safe. Every mutation is synced and covered by the key store's own anchor before it
@@ -198,8 +205,11 @@ class KeyStore : public AppendGuard {
   // Makes a new master key, wraps everything anew, destroys the old one. Resumed at the next start
   // when cut short. Returns how many keys were wrapped.
   [[nodiscard]] virtual absl::StatusOr<uint64_t> RotateMasterKey() = 0;
-  // Writes a consistent copy of the database, still wrapped, into a new folder. Not the master key.
-  [[nodiscard]] virtual absl::Status Backup(const std::string& folder) = 0;
+  // Writes a consistent copy of database and anchor, still wrapped, into an empty folder, which
+  // best lies on the same file system: then the files are linked, and changes wait for
+  // milliseconds. Not the master key. Waits for a rotation to end; kFailedPrecondition: one was cut
+  // short, and the copy would need two master keys. kUnimplemented: this store has no files.
+  [[nodiscard]] virtual absl::StatusOr<KeyStoreCopy> CopyTo(const std::string& folder) = 0;
 };
 
 }  // namespace records::eventstore

@@ -36,7 +36,7 @@ class DurableKeyStore final : public KeyStore {
   struct Parts {
     Owned owned;
     KeyStorePorts ports;
-    CopyDatabase copy_database;  // without it Backup() is kUnimplemented
+    CopyDatabase copy_database;  // without it CopyTo() is kUnimplemented
     StoreId store;
     MasterKeys masters;
     StoreSecrets secrets;
@@ -79,7 +79,7 @@ class DurableKeyStore final : public KeyStore {
   void SetErasureHead(const ErasureHead& head) override { committer_.SetErasures(head); }
   KeyStoreStatus GetStatus() const override;
   absl::StatusOr<uint64_t> RotateMasterKey() override;
-  absl::Status Backup(const std::string& folder) override;
+  absl::StatusOr<KeyStoreCopy> CopyTo(const std::string& folder) override;
   absl::Status Check(const Append& append) const override;
   uint64_t Sequence() const override;
 

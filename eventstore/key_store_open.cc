@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "eventstore/key_store_impl.h"
+#include "eventstore/restore_marker.h"
 #include "eventstore/rocks_storage.h"
 #include "eventstore/status_macros.h"
 
@@ -248,6 +249,9 @@ absl::StatusOr<std::unique_ptr<KeyStore>> OpenKeyStoreOver(const KeyStorePorts& 
 namespace {
 
 absl::StatusOr<std::unique_ptr<KeyStore>> OpenFiles(const KeyStoreOptions& options) {
+  if (!options.is_restoring) {
+    RETURN_IF_ERROR(CheckRestoreFinished(options.env, options.data_dir));
+  }
   DurableKeyStore::Owned owned;
   owned.master_keys = std::make_unique<MasterKeyFile>(
       options.master_key_file.empty() ? absl::StrCat(options.data_dir, "/", kMasterKeyFile)

@@ -23,8 +23,6 @@ namespace records::eventstore {
 inline constexpr char kKeyStoreFolder[] = "keys";
 inline constexpr char kKeyStoreAnchorFile[] = "keys.anchor";
 inline constexpr char kMasterKeyFile[] = "master.key";
-// Only in a backup: SHA-256 of each of its files, as sha256sum writes and checks them.
-inline constexpr char kKeyBackupManifest[] = "keys.sha256";
 
 struct KeyStoreOptions {
   std::string data_dir;  // must exist
@@ -33,6 +31,8 @@ struct KeyStoreOptions {
   std::string master_key_file;
   const Clock* clock = &SystemClock();
   Random* random = &SystemRandom();
+  // Takes a folder whose restore is not finished: for the restore itself.
+  bool is_restoring = false;
   // Not owned; nullptr: the machine's.
   rocksdb::Env* env = nullptr;
 };
@@ -59,7 +59,7 @@ struct KeyStorePorts {
 };
 
 // As OpenKeyStore(), over ports, which must outlive the store; for tests and the simulation.
-// Backup() is kUnimplemented there.
+// CopyTo() is kUnimplemented there.
 [[nodiscard]] absl::StatusOr<std::unique_ptr<KeyStore>> OpenKeyStoreOver(
     const KeyStorePorts& ports);
 

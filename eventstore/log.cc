@@ -22,4 +22,12 @@ absl::StatusOr<std::vector<std::array<uint8_t, 32>>> EventLog::ProveInclusion(Le
   return absl::UnimplementedError("this log has no trees");
 }
 
+absl::StatusOr<LogCopy> EventLog::CopyTo(const std::string&) {
+  return absl::UnimplementedError("this log has no files to copy");
+}
+
+absl::StatusOr<std::string> EventLog::SignText(absl::string_view) {
+  return absl::UnimplementedError("this log signs nothing");
+}
+
 }  // namespace records::eventstore

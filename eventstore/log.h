@@ -129,6 +129,12 @@ struct FollowOptions {
   std::vector<std::string> types;  // clear types; empty: all
 };
 
+// What a copy of a log's files holds.
+struct LogCopy {
+  std::string anchor;      // payload of its anchor: sizes and roots of all trees
+  std::string checkpoint;  // signed note over just these trees
+};
+
 // The event log: append, read, follow.
 //
 // Thread-safe. An append whose callback got OK is on the disk and covered by the anchor. Any error
@@ -215,6 +221,16 @@ class EventLog {
   // kOutOfRange: the tree has not come so far. kUnimplemented: a log without trees.
   [[nodiscard]] virtual absl::StatusOr<std::vector<std::array<uint8_t, 32>>> ProveInclusion(
       Ledger ledger, Position position, uint64_t tree_size) const;
+
+  // Copies the files of the log into `folder`, which is empty and best lies on the same file
+  // system: then they are linked, and appends wait for some milliseconds only. The copy stands at
+  // one position, with an anchor and a signed checkpoint that say which; nothing in it is beyond.
+  // kUnavailable: the log takes no writes. kUnimplemented: this log has no files.
+  [[nodiscard]] virtual absl::StatusOr<LogCopy> CopyTo(const std::string& folder);
+
+  // Signs `text`, which must not begin as a checkpoint does, with the key of the checkpoints.
+  // kUnimplemented: this log has no key.
+  [[nodiscard]] virtual absl::StatusOr<std::string> SignText(absl::string_view text);
 
   virtual StoreId store_id() const = 0;
   virtual uint32_t partition_count() const = 0;

@@ -13,6 +13,7 @@
 #include "eventstore/internal/event_log_impl.h"
 #include "eventstore/log_start.h"
 #include "eventstore/log_tables.h"
+#include "eventstore/restore_marker.h"
 #include "eventstore/rocks_storage.h"
 #include "eventstore/status_macros.h"
 #include "rocksdb/env.h"
@@ -25,7 +26,7 @@ using internal::EventLogImpl;
 using internal::LogParts;
 using internal::StoreStateRelay;
 
-constexpr absl::string_view kAnchorName = "log.anchor";
+constexpr absl::string_view kAnchorName = kLogAnchorFile;
 
 // Keeps other processes, and this one, from opening a folder twice.
 class FolderLock {
@@ -226,6 +227,9 @@ absl::StatusOr<std::unique_ptr<EventLog>> OpenLog(LogOptions options) {
       options.anchor_files != nullptr ? *options.anchor_files : PosixAnchorFiles();
   const std::string anchor_path = absl::StrCat(options.data_dir, "/", kAnchorName);
   RETURN_IF_ERROR(MakeFolder(options.data_dir));
+  if (!options.is_restoring) {
+    RETURN_IF_ERROR(CheckRestoreFinished(options.env, options.data_dir));
+  }
   LogParts parts;
   ASSIGN_OR_RETURN(parts.folder_lock, FolderLock::Take(options.env, options.data_dir));
   ASSIGN_OR_RETURN(const FolderContent content, Examine(options.data_dir + "/log"));
@@ -238,8 +242,11 @@ absl::StatusOr<std::unique_ptr<EventLog>> OpenLog(LogOptions options) {
   how.on_background_state = [relay = parts.relay](const absl::Status& status) {
     relay->Report(status);
   };
-  ASSIGN_OR_RETURN(parts.owned_storage, RocksStorage::Open(std::move(how)));
+  ASSIGN_OR_RETURN(std::unique_ptr<RocksStorage> database, RocksStorage::Open(std::move(how)));
+  parts.database = database.get();
+  parts.owned_storage = std::move(database);
   parts.storage = parts.owned_storage.get();
+  parts.anchor_files = &anchor_files;
   if (!checked) {
     RETURN_IF_ERROR(SyncFolder(options.data_dir));
     RETURN_IF_ERROR(SyncFolder(options.data_dir + "/.."));

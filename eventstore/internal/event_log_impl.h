@@ -13,6 +13,7 @@
 #include "eventstore/event_log.h"
 #include "eventstore/head_board.h"
 #include "eventstore/log_reader.h"
+#include "eventstore/rocks_storage.h"
 #include "eventstore/tree_reader.h"
 
 // Private to event_log.cc and log_opening.cc.
@@ -39,6 +40,9 @@ struct LogParts {
   std::shared_ptr<StoreStateRelay> relay;
   std::unique_ptr<Storage> owned_storage;
   Storage* storage = nullptr;
+  // Null without files: CopyTo() is kUnimplemented then.
+  RocksStorage* database = nullptr;
+  AnchorFiles* anchor_files = nullptr;
   const DiskSpace* space = nullptr;
   std::unique_ptr<Anchor> anchor;
   LogAnchor anchored;
@@ -76,6 +80,10 @@ class EventLogImpl final : public EventLog, public LogSteps {
   absl::StatusOr<std::vector<std::array<uint8_t, 32>>> ProveInclusion(
       Ledger ledger, Position position, uint64_t tree_size) const override;
   void SetErasureHead(const ErasureHead& head) override { committer_->SetErasures(head); }
+  absl::StatusOr<LogCopy> CopyTo(const std::string& folder) override;
+  absl::StatusOr<std::string> SignText(absl::string_view text) override {
+    return parts_.signer->SignText(text);
+  }
   std::string VerifierKey() const override { return parts_.signer->VerifierKey(); }
   StoreId store_id() const override { return store_; }
   uint32_t partition_count() const override { return board_.partition_count(); }

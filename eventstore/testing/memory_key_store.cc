@@ -195,7 +195,9 @@ absl::StatusOr<uint64_t> MemoryKeyStore::RotateMasterKey() {
   return keys_.size();
 }
 
-absl::Status MemoryKeyStore::Backup(const std::string&) { return absl::OkStatus(); }
+absl::StatusOr<KeyStoreCopy> MemoryKeyStore::CopyTo(const std::string&) {
+  return absl::UnimplementedError("this key store has no files to copy");
+}
 
 absl::Status MemoryKeyStore::Check(const Append& append) const {
   absl::MutexLock lock(&mutex_);

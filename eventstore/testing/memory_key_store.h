@@ -18,7 +18,7 @@
 namespace records::eventstore::testing {
 
 // A key store in memory, for tests of what uses one. All that the real one does, but nothing
-// outlasts it: durability, anchor and master key are the real one's. Backup() writes nothing.
+// outlasts it: durability, anchor and master key are the real one's. CopyTo() is refused.
 //
 // Thread-safe. Must not outlive clock and random.
 class MemoryKeyStore final : public KeyStore {
@@ -57,7 +57,7 @@ class MemoryKeyStore final : public KeyStore {
   void SetErasureHead(const ErasureHead& head) override;
   KeyStoreStatus GetStatus() const override;
   absl::StatusOr<uint64_t> RotateMasterKey() override;
-  absl::Status Backup(const std::string& folder) override;
+  absl::StatusOr<KeyStoreCopy> CopyTo(const std::string& folder) override;
 
   absl::Status Check(const Append& append) const override;
   uint64_t Sequence() const override;

@@ -4,7 +4,7 @@
 
 #include "records/api/v1/ledger_service.grpc.pb.h"
 #include "services/ledger/log_tail.h"
-#include "services/runtime/rpc.h"
+#include "services/runtime/administration.h"
 
 namespace records::services {
 
@@ -12,9 +12,7 @@ namespace records::services {
 // Thread-safe; the backend outlives it.
 class LedgerServiceImpl final : public records::api::v1::LedgerService::CallbackService {
  public:
-  // `backup_folder` is where backups of the key store go, each into a folder of its name.
-  LedgerServiceImpl(Backend backend, std::string backup_folder)
-      : backend_(backend), backup_folder_(std::move(backup_folder)), tails_(backend) {}
+  explicit LedgerServiceImpl(Backend backend) : backend_(backend), tails_(backend) {}
 
   grpc::ServerWriteReactor<records::api::v1::TailLogResponse>* TailLog(
       grpc::CallbackServerContext* context,
@@ -28,20 +26,9 @@ class LedgerServiceImpl final : public records::api::v1::LedgerService::Callback
   grpc::ServerUnaryReactor* RotateMasterKey(
       grpc::CallbackServerContext* context, const records::api::v1::RotateMasterKeyRequest* request,
       records::api::v1::RotateMasterKeyResponse* response) override;
-  grpc::ServerUnaryReactor* BackupKeys(grpc::CallbackServerContext* context,
-                                       const records::api::v1::BackupKeysRequest* request,
-                                       records::api::v1::BackupKeysResponse* response) override;
 
  private:
-  // Authorises, and leaves a trace with the caller.
-  void AuthoriseTraced(grpc::CallbackServerContext& context, const char* method,
-                       std::function<void(absl::StatusOr<Authorised>)> done);
-  // The same, then runs `work` on a thread of the executor: what it does waits for a disk.
-  grpc::ServerUnaryReactor* Administer(grpc::CallbackServerContext* context, const char* method,
-                                       std::function<absl::Status(const Authorised&)> work);
-
   Backend backend_;
-  std::string backup_folder_;
   LogTails tails_;
   absl::Mutex rotation_mutex_;
   // The last request that rotated, and what it came to: a repeat rotates nothing.

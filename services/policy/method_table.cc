@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "records/api/v1/access_service.pb.h"
+#include "records/api/v1/backup_service.pb.h"
 #include "records/api/v1/contact_service.pb.h"
 #include "records/api/v1/customer_service.pb.h"
 #include "records/api/v1/ledger_service.pb.h"
@@ -26,7 +27,9 @@ std::vector<const google::protobuf::FileDescriptor*> ApiFiles() {
   return {api::GrantRoleRequest::descriptor()->file(),
           api::RecordContactRequest::descriptor()->file(),
           api::RegisterCustomerRequest::descriptor()->file(),
-          api::TailLogRequest::descriptor()->file(), api::GetTimelineRequest::descriptor()->file()};
+          api::TailLogRequest::descriptor()->file(),
+          api::CreateBackupRequest::descriptor()->file(),
+          api::GetTimelineRequest::descriptor()->file()};
 }
 
 std::vector<const google::protobuf::FileDescriptor*> EventFiles() {

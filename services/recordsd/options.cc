@@ -38,6 +38,10 @@ void AddOptions(CLI::App& app, ServerOptions& options) {
       ->capture_default_str();
   app.add_option("--master-key", options.master_key_file,
                  "File of the master key, best on another disk; default: master.key in --data");
+  app.add_option("--backup-log-folder", options.backup_log_folder,
+                 "Folder of the backups of the log, best on another disk");
+  app.add_option("--backup-keys-folder", options.backup_keys_folder,
+                 "Folder of the backups of the keys, apart from those of the log");
   app.add_option("--listen", options.listen, "Address; off loopback TLS is required")
       ->capture_default_str();
   app.add_option("--metrics", options.metrics, "Address of Prometheus metrics; empty: none")

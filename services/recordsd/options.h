@@ -13,6 +13,9 @@ namespace records::services {
 struct ServerOptions {
   std::string data_folder;
   std::string master_key_file;  // empty: master.key in the data folder
+  // Folders that backups go to; empty: none are made.
+  std::string backup_log_folder;
+  std::string backup_keys_folder;
   std::string listen;
   std::string metrics = "127.0.0.1:7401";  // empty: none
   std::string policy_folder;               // empty: the registers of deploy/policy, built in

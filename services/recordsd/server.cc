@@ -47,6 +47,7 @@ Server::~Server() {
   parts_->timeline_owner.reset();
   parts_->grants.reset();
   parts_->grants_owner.reset();
+  parts_->backups.reset();
   parts_->log.reset();
   parts_.reset();
   SetIncidentHook(nullptr);

@@ -153,7 +153,27 @@ absl::Status Server::Parts::OpenStore() {
   };
   ASSIGN_OR_RETURN(log, eventstore::OpenLog(std::move(log_options)));
   sealer = std::make_unique<eventstore::Sealer>(*keys, *categories, eventstore::SystemRandom());
-  return absl::OkStatus();
+  return OpenBackups();
+}
+
+absl::Status Server::Parts::OpenBackups() {
+  for (std::string* folder : {&options.backup_log_folder, &options.backup_keys_folder}) {
+    std::error_code error;
+    if (!folder->empty()) *folder = fs::weakly_canonical(*folder, error).string();
+    if (error) return absl::InvalidArgumentError("a folder of backups cannot be looked at");
+  }
+  if (!options.backup_log_folder.empty() &&
+      options.backup_log_folder == options.backup_keys_folder) {
+    return absl::InvalidArgumentError(
+        "--backup-log-folder and --backup-keys-folder are one folder: whoever got it would have "
+        "both the log and its keys. Use two, best on two other disks.");
+  }
+  backups = std::make_unique<eventstore::Backups>(
+      *log, *keys,
+      eventstore::BackupOptions{.data_dir = options.data_folder,
+                                .log_folder = options.backup_log_folder,
+                                .keys_folder = options.backup_keys_folder});
+  return backups->CleanUp();
 }
 
 absl::Status Server::Parts::OpenViews() {
@@ -181,7 +201,8 @@ void Server::Parts::MakeServices() {
   customers = std::make_unique<CustomerServiceImpl>(MakeBackend());
   contacts = std::make_unique<ContactServiceImpl>(MakeBackend());
   access = std::make_unique<AccessServiceImpl>(MakeBackend(), policy, issuers, *grants->runner);
-  ledger = std::make_unique<LedgerServiceImpl>(MakeBackend(), options.data_folder + "/backups");
+  ledger = std::make_unique<LedgerServiceImpl>(MakeBackend());
+  backup = std::make_unique<BackupServiceImpl>(MakeBackend(), *backups);
   if (timeline_reader != nullptr) {
     timelines =
         std::make_unique<TimelineServiceImpl>(MakeBackend(), *timeline->runner, *timeline_reader);
@@ -303,6 +324,7 @@ absl::Status Server::Parts::Serve() {
   builder.RegisterService(contacts.get());
   builder.RegisterService(access.get());
   builder.RegisterService(ledger.get());
+  builder.RegisterService(backup.get());
   if (timelines != nullptr) builder.RegisterService(timelines.get());
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
   interceptors.push_back(metrics->Interceptor());

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "eventstore/backup.h"
 #include "eventstore/event_log.h"
 #include "eventstore/key_store_open.h"
 #include "projections/grants/grants_projection.h"
@@ -14,6 +15,7 @@
 #include "projections/view.h"
 #include "services/access/access_service.h"
 #include "services/auth/development_issuer.h"
+#include "services/backup/backup_service.h"
 #include "services/contact/contact_service.h"
 #include "services/customer/customer_service.h"
 #include "services/ledger/ledger_service.h"
@@ -51,6 +53,7 @@ struct Server::Parts {
   std::unique_ptr<Executor> bulk_executor = std::make_unique<Executor>(kBulkThreads);
   std::unique_ptr<eventstore::KeyStore> keys;
   std::unique_ptr<eventstore::EventLog> log;
+  std::unique_ptr<eventstore::Backups> backups;
   std::unique_ptr<eventstore::Sealer> sealer;
   projections::GrantsProjection grants_projection;
   std::unique_ptr<projections::TimelineKeys> timeline_keys;
@@ -73,6 +76,7 @@ struct Server::Parts {
   std::unique_ptr<TimelineServiceImpl> timelines;
   std::unique_ptr<AccessServiceImpl> access;
   std::unique_ptr<LedgerServiceImpl> ledger;
+  std::unique_ptr<BackupServiceImpl> backup;
   std::unique_ptr<grpc::Server> server;
   std::unique_ptr<ConnectionAcceptor> acceptor;
   bool drained = false;
@@ -83,6 +87,7 @@ struct Server::Parts {
   absl::Status LoadPolicy();
   absl::Status OpenIssuers();
   absl::Status OpenStore();
+  absl::Status OpenBackups();
   absl::Status OpenViews();
   void MakeServices();
   absl::Status StartMetrics();

@@ -66,7 +66,7 @@ class DecideTest : public testing::Test {
 
   Names Views() const {
     return {"customer", "contact", "document", "import", "timeline",
-            "role",     "access",  "ledger",   "key"};
+            "role",     "access",  "ledger",   "key",    "backup"};
   }
 
   policy::Register reg_;
@@ -125,7 +125,7 @@ TEST_F(DecideTest, AnAnalystOpensNothingAndDoesNothing) {
 // CR-3.1.2a, CR-3.1.2b
 TEST_F(DecideTest, ASystemAdministratorAdministersAndOpensNothing) {
   EXPECT_THAT(OpensAnywhere("system-administrator"), IsEmpty());
-  for (const char* view : {"role", "ledger", "key"}) {
+  for (const char* view : {"role", "ledger", "key", "backup"}) {
     EXPECT_TRUE(May("system-administrator", view, policy::ACTION_ADMINISTER, "system-operation"));
     for (const policy::Role& role : reg_.roles()) {
       if (role.id() == "system-administrator") continue;

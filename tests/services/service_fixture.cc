@@ -20,7 +20,8 @@ TestServer::TestServer() {
       std::make_unique<TimelineServiceImpl>(MakeBackend(), *timeline_runner, timeline_reader);
   access = std::make_unique<AccessServiceImpl>(
       MakeBackend(), policy, std::vector<std::string>{kDevelopmentIssuerName}, *grants_runner);
-  ledger = std::make_unique<LedgerServiceImpl>(MakeBackend(), (folder.path() / "backups").string());
+  ledger = std::make_unique<LedgerServiceImpl>(MakeBackend());
+  backup = std::make_unique<BackupServiceImpl>(MakeBackend(), backups);
   grants_runner->Start();
   timeline_runner->Start();
   Listen();
@@ -44,6 +45,7 @@ void TestServer::Listen() {
   builder.RegisterService(timelines.get());
   builder.RegisterService(access.get());
   builder.RegisterService(ledger.get());
+  builder.RegisterService(backup.get());
   server_ = builder.BuildAndStart();
   ASSERT_NE(server_, nullptr);
 }

@@ -20,6 +20,7 @@
 #include "services/auth/development_issuer.h"
 #include "services/auth/metadata_processor.h"
 #include "services/auth/server_credentials.h"
+#include "services/backup/backup_service.h"
 #include "services/contact/contact_service.h"
 #include "services/customer/customer_service.h"
 #include "services/ledger/ledger_service.h"
@@ -125,6 +126,13 @@ class TestServer : public TestStore {
   std::unique_ptr<TimelineServiceImpl> timelines;
   std::unique_ptr<AccessServiceImpl> access;
   std::unique_ptr<LedgerServiceImpl> ledger;
+  // Over a log and keys in memory, which have no files: what comes before the copying is real.
+  eventstore::Backups backups{*log,
+                              keys,
+                              {.data_dir = folder.path(),
+                               .log_folder = (folder.path() / "backup-log").string(),
+                               .keys_folder = (folder.path() / "backup-keys").string()}};
+  std::unique_ptr<BackupServiceImpl> backup;
 
  private:
   grpc::Status SendBytes(grpc::ClientContext& context, const std::string& method,

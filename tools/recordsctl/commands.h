@@ -16,6 +16,7 @@ void AddAccessCommands(CLI::App& app, Session& session);
 void AddRoleCommands(CLI::App& app, Session& session);
 void AddLogCommands(CLI::App& app, Session& session);
 void AddKeyCommands(CLI::App& app, Session& session);
+void AddBackupCommands(CLI::App& app, Session& session);
 void AddImportCommands(CLI::App& app, Session& session);
 
 }  // namespace records::tools

@@ -108,7 +108,17 @@ constexpr std::pair<absl::string_view, absl::string_view> kExamples[] = {
     {"key rotate", R"(  recordsctl --purpose system-operation key rotate
   recordsctl --purpose system-operation key rotate --confirm
 )"},
-    {"key backup", R"(  recordsctl --purpose system-operation key backup --name before-upgrade
+    {"backup create", R"(  recordsctl --purpose system-operation backup create --name 2026-11-22
+)"},
+    {"backup list", R"(  recordsctl --purpose system-operation backup list
+)"},
+    {"backup verify",
+     R"(  recordsctl backup verify --log /backup/log/2026-11-22 --keys /backup/keys/2026-11-22
+  recordsctl backup verify --log /backup/log/2026-11-22 --checkpoint checkpoint.note --vkey KEY
+)"},
+    {"backup restore",
+     R"(  recordsctl backup restore --log /backup/log/2026-11-22 --keys /backup/keys/2026-11-22 \
+      --erasure-ledger /safe/erasure.ledger --master-key /safe/master.key --to /srv/records
 )"},
 };
 

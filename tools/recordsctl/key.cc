@@ -70,37 +70,10 @@ void AddRotate(CLI::App* noun, Session& session) {
                      {{"done", "master key rotated"},
                       {"generation", absl::StrCat(reply.master_key_generation())},
                       {"keys wrapped anew", absl::StrCat(reply.keys())},
-                      {"next", "recordsctl key backup: older backups of the keys are void"}},
+                      {"next", "recordsctl backup create: older backups of the keys are void"}},
                      session.Width());
                },
            .takes_input = false});
-}
-
-void AddBackup(CLI::App* noun, Session& session) {
-  auto* command = noun->add_subcommand(
-      "backup", "Back up the key store, still wrapped, into a folder of the server");
-  auto name = std::make_shared<std::string>();
-  command->add_option("--name", *name, "name of the backup, [a-z0-9-], must not exist yet");
-  Bind(
-      command, session,
-      RequestCommand<Service, api::BackupKeysRequest, api::BackupKeysResponse>{
-          .doing = "back up the keys",
-          .method = &Service::Stub::BackupKeys,
-          .required = {"--name"},
-          .from_flags =
-              [name](api::BackupKeysRequest& request) {
-                request.set_name(*name);
-                return absl::OkStatus();
-              },
-          .print =
-              [&session](const api::BackupKeysResponse& reply) {
-                session.out << RenderFields(
-                    {{"done", "keys backed up"},
-                     {"on the server", reply.path()},
-                     {"master key generation", absl::StrCat(reply.master_key_generation())},
-                     {"next", "keep the master key apart; without it the backup is worth nothing"}},
-                    session.Width());
-              }});
 }
 
 }  // namespace
@@ -109,7 +82,6 @@ void AddKeyCommands(CLI::App& app, Session& session) {
   auto* noun = app.add_subcommand("key", "The keys that seal what is personal");
   AddStatus(noun, session);
   AddRotate(noun, session);
-  AddBackup(noun, session);
 }
 
 }  // namespace records::tools

@@ -1,13 +1,11 @@
 #include "tools/recordsctl/log_verify.h"
 
-#include <unistd.h>
-
-#include <chrono>
 #include <memory>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "services/defaults/defaults.h"
+#include "tools/recordsctl/progress_line.h"
 #include "tools/recordsctl/text.h"
 #include "tools/recordsctl/verify/verify.h"
 
@@ -19,35 +17,6 @@ struct VerifyFlags {
   std::string checkpoint;
   std::string verifier_key;
 };
-
-// One line on a terminal, drawn over and over; nothing elsewhere.
-class ProgressLine {
- public:
-  explicit ProgressLine(std::ostream& err) : err_(err), is_drawn_(isatty(STDERR_FILENO) == 1) {}
-  ~ProgressLine() {
-    if (is_drawn_) err_ << "\r\x1b[K" << std::flush;
-  }
-
-  void Draw(absl::string_view doing, uint64_t done, uint64_t total) {
-    const auto now = std::chrono::steady_clock::now();
-    if (!is_drawn_ || (done != 0 && now - drawn_at_ < std::chrono::milliseconds(200))) return;
-    drawn_at_ = now;
-    err_ << "\r\x1b[Kverifying " << doing;
-    if (total > 0) err_ << ", " << done << " of " << total << " events";
-    err_ << std::flush;
-  }
-
- private:
-  std::ostream& err_;
-  const bool is_drawn_;
-  std::chrono::steady_clock::time_point drawn_at_;
-};
-
-// The library's own examples of folders have no trailing slash.
-std::string WithoutTrailingSlashes(std::string path) {
-  while (path.size() > 1 && path.back() == '/') path.pop_back();
-  return path;
-}
 
 int CouldNotRun(Session& session, const absl::Status& status) {
   const std::string message(status.message());
@@ -64,7 +33,9 @@ int RunVerify(Session& session, const VerifyFlags& flags) {
   {
     ProgressLine line(session.err);
     options.progress = [&line](absl::string_view doing, uint64_t done, uint64_t total) {
-      line.Draw(doing, done, total);
+      line.Draw(absl::StrCat("verifying ", doing,
+                             total > 0 ? absl::StrCat(", ", done, " of ", total, " events") : ""),
+                done == 0);
     };
     report = verify::Verify(options);
   }
@@ -75,6 +46,11 @@ int RunVerify(Session& session, const VerifyFlags& flags) {
 }
 
 }  // namespace
+
+std::string WithoutTrailingSlashes(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  return path;
+}
 
 void AddLogVerify(CLI::App* noun, Session& session) {
   auto* command = noun->add_subcommand(

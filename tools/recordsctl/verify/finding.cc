@@ -35,6 +35,7 @@ constexpr std::pair<Code, const char*> kNames[] = {
     {Code::kShorterThanAnchor, "SHORTER_THAN_ANCHOR"},
     {Code::kShorterThanCheckpoint, "SHORTER_THAN_CHECKPOINT"},
     {Code::kFileDamaged, "FILE_DAMAGED"},
+    {Code::kBackupManifest, "BACKUP_MANIFEST"},
 };
 
 }  // namespace

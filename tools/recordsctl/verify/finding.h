@@ -39,6 +39,7 @@ enum class Code {
   kShorterThanAnchor,
   kShorterThanCheckpoint,
   kFileDamaged,
+  kBackupManifest,  // a backup is not what its manifest says
 };
 
 const char* NameOf(Code code);

@@ -1,10 +1,14 @@
 #include "tools/recordsctl/verify/hashes.h"
 
+#include <fcntl.h>
 #include <openssl/evp.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <memory>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/status/status.h"
 #include "absl/strings/escaping.h"
 
@@ -37,6 +41,25 @@ Hash Sha256(std::initializer_list<absl::string_view> parts) {
   for (const absl::string_view part : parts) {
     EVP_DigestUpdate(context.get(), part.data(), part.size());
   }
+  EVP_DigestFinal_ex(context.get(), hash.data(), nullptr);
+  return hash;
+}
+
+absl::StatusOr<Hash> Sha256OfFile(const std::string& path) {
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return absl::ErrnoToStatus(errno, "cannot be opened");
+  const absl::Cleanup closer = [file] { close(file); };
+  const Context context(EVP_MD_CTX_new());
+  EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr);
+  std::string piece(size_t{1} << 20, '\0');
+  while (true) {
+    const ssize_t count = read(file, piece.data(), piece.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return absl::ErrnoToStatus(errno, "cannot be read");
+    if (count == 0) break;
+    EVP_DigestUpdate(context.get(), piece.data(), static_cast<size_t>(count));
+  }
+  Hash hash{};
   EVP_DigestFinal_ex(context.get(), hash.data(), nullptr);
   return hash;
 }

@@ -13,6 +13,9 @@ namespace records::tools::verify {
 // SHA-256 (FIPS 180-4) of the parts joined.
 Hash Sha256(std::initializer_list<absl::string_view> parts);
 
+// SHA-256 of a whole file, in pieces. kNotFound, kPermissionDenied, kUnavailable.
+absl::StatusOr<Hash> Sha256OfFile(const std::string& path);
+
 // RFC 6962, section 2.1.
 Hash LeafHash(absl::string_view leaf);
 Hash NodeHash(const Hash& left, const Hash& right);

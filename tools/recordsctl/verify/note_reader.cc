@@ -125,7 +125,7 @@ absl::StatusOr<VerifierKey> ParseVerifierKey(absl::string_view text) {
   return key;
 }
 
-absl::StatusOr<SignedCheckpoint> ParseCheckpoint(absl::string_view note) {
+absl::StatusOr<SignedCheckpoint> ParseNote(absl::string_view note) {
   const size_t split = note.rfind("\n\n");
   if (split == absl::string_view::npos || note.back() != '\n') {
     return Malformed("it is no signed note");
@@ -138,6 +138,11 @@ absl::StatusOr<SignedCheckpoint> ParseCheckpoint(absl::string_view note) {
     checkpoint.signatures.push_back(std::move(signature));
   }
   if (checkpoint.signatures.empty()) return Malformed("it has no signature");
+  return checkpoint;
+}
+
+absl::StatusOr<SignedCheckpoint> ParseCheckpoint(absl::string_view note) {
+  ASSIGN_OR_RETURN(SignedCheckpoint checkpoint, ParseNote(note));
   RETURN_IF_ERROR(ParseText(&checkpoint));
   return checkpoint;
 }

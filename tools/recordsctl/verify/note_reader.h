@@ -43,6 +43,10 @@ struct SignedCheckpoint {
   std::vector<Signature> signatures;
 };
 
+// Text and signatures of a signed note of whatever kind, and nothing more. kInvalidArgument: not
+// one.
+absl::StatusOr<SignedCheckpoint> ParseNote(absl::string_view note);
+
 // kInvalidArgument, saying why: not a checkpoint as FORMAT.md describes it. Signatures are not
 // verified.
 absl::StatusOr<SignedCheckpoint> ParseCheckpoint(absl::string_view note);

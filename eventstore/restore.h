@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "eventstore/backup_manifest.h"
+#include "eventstore/clock.h"
+#include "eventstore/erasure_head.h"
+#include "eventstore/erasure_ledger.h"
+#include "eventstore/random.h"
+
+namespace rocksdb {
+class Env;
+}
+
+namespace records::eventstore {
+
+// What a data folder is restored from, and where to. What is pointed to is not owned.
+struct RestoreOptions {
+  std::string log_backup;       // folder of a backup of the log
+  std::string keys_backup;      // folder of one of the keys, as new as that of the log or newer
+  std::string erasure_ledger;   // the newest copy of the ledger; must exist
+  std::string master_key_file;  // stays where it is; its folder must exist
+  // The new data folder: absent, empty, or left by a restore that was cut short.
+  std::string to;
+
+  // Heads that the ledger must have reached besides those that the backups know of: of signed
+  // checkpoints that were kept elsewhere.
+  std::vector<KnownErasureHead> known_erasures;
+
+  // Told how far it is; false ends it with kCancelled.
+  std::function<bool(uint64_t bytes_done, uint64_t bytes_total)> go_on = [](uint64_t, uint64_t) {
+    return true;
+  };
+
+  const Clock* clock = &SystemClock();
+  Random* random = &SystemRandom();
+  rocksdb::Env* env = nullptr;
+};
+
+// What was restored: the log up to the position of its backup. What came after it is gone.
+struct Restored {
+  BackupManifest log;
+  BackupManifest keys;
+  ErasureHead erasure_ledger;
+  // Erasures of the ledger, and those of them that the backup of the keys knew nothing of.
+  uint64_t erasures = 0;
+  uint64_t erased_anew = 0;
+};
+
+// Puts log and keys back into a folder that a server starts on without hands, with everything
+// destroyed that the erasure ledger names. Until that is done the folder is marked, and neither
+// OpenLog() nor OpenKeyStore() takes it; a restore that was cut short is begun anew by the next.
+// After an error the folder is empty again.
+//
+//   kFailedPrecondition  the folder is not empty; the master key is not that of the backup
+//                        (MASTER_KEY_ENDED: a rotation came after it); two backups that do not go
+//                        together, or the keys older than the log
+//   kDataLoss            a backup is damaged, which is named; the ledger is older than a head that
+//                        is known, or altered
+//   kNotFound            a folder or file that was named is not there
+[[nodiscard]] absl::StatusOr<Restored> Restore(const RestoreOptions& options);
+
+}  // namespace records::eventstore

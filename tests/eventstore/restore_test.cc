@@ -1,0 +1,371 @@
+#include "eventstore/restore.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "eventstore/checkpoint_signer.h"
+#include "eventstore/erasure_ledger.h"
+#include "eventstore/event_log.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/eventstore/backup_fixture.h"
+
+namespace records::eventstore {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using testing_support::BackupFixture;
+using testing_support::EntriesOf;
+using testing_support::Key;
+using testing_support::PurposeOf;
+using testing_support::ReadFile;
+using testing_support::RootIn;
+using testing_support::SubjectOf;
+
+namespace fs = std::filesystem;
+
+class RestoreTest : public BackupFixture {
+ protected:
+  std::string ledger_file() const { return safe() + "/erasure.ledger"; }
+  std::string to() const { return folder_ / "restored"; }
+
+  void ServeWithLedger() {
+    Serve();
+    OpenLedger();
+  }
+
+  void OpenLedger() {
+    auto seed = *OpenCheckpointFiles(data())->ReadKey();
+    ledger_ = *ErasureLedger::Open(PosixAnchorFiles(), ledger_file(), log_->store_id(),
+                                   *Ed25519PrivateKey::FromSeed(std::move(seed)), {});
+  }
+
+  // What the service does, without its events: ledger, fence, destruction.
+  void Erase(uint32_t number) {
+    ASSERT_TRUE(ledger_->Append(SubjectOf(number), RootIn(1, 1), absl::Now()).ok());
+    ASSERT_TRUE(keys_->Fence(SubjectOf(number)).ok());
+    keys_->SetErasureHead(ledger_->head());
+    log_->SetErasureHead(ledger_->head());
+    ASSERT_TRUE(keys_->DestroySubject(SubjectOf(number)).ok());
+    ASSERT_TRUE(keys_->CompactDestroyed().ok());
+  }
+
+  // The backup "first" of 100 events, then 50 events more.
+  void MakeFirst() {
+    ServeWithLedger();
+    for (uint32_t i = 0; i < 100; ++i) AppendEvent(i);
+    ASSERT_TRUE(Create("first").ok());
+    for (uint32_t i = 100; i < 150; ++i) AppendEvent(i);
+  }
+
+  RestoreOptions Options(const std::string& name = "first") {
+    RestoreOptions options;
+    options.log_backup = log_home() + "/" + name;
+    options.keys_backup = keys_home() + "/" + name;
+    options.erasure_ledger = ledger_file();
+    options.master_key_file = master_key_file();
+    options.to = to();
+    return options;
+  }
+
+  void OpenRestored() {
+    Stop();
+    auto keys = OpenKeys(to());
+    ASSERT_TRUE(keys.ok()) << keys.status();
+    keys_ = *std::move(keys);
+    auto log = OpenEvents(to(), keys_.get());
+    ASSERT_TRUE(log.ok()) << log.status();
+    log_ = *std::move(log);
+  }
+
+  uint64_t EventsThere() const {
+    uint64_t events = 0;
+    for (uint32_t p = 0; p < log_->partition_count(); ++p) {
+      events += log_->Head(Ledger::kEvents, p).sequence;
+    }
+    return events;
+  }
+
+  // The backup that a file of "first" belongs to.
+  std::string HomeOf(const std::string& path) const {
+    return (absl::StartsWith(path, log_home()) ? log_home() : keys_home()) + "/first";
+  }
+
+  // Files of both backups: all with RECORDS_FULL, else a seeded few.
+  std::vector<std::string> SomeFiles() const {
+    std::vector<std::string> files;
+    for (const std::string& home : {log_home() + "/first", keys_home() + "/first"}) {
+      for (const auto& entry : fs::recursive_directory_iterator(home)) {
+        if (entry.is_regular_file()) files.push_back(entry.path());
+      }
+    }
+    EXPECT_GE(files.size(), 12u);
+    if (std::getenv("RECORDS_FULL") != nullptr) return files;
+    std::sort(files.begin(), files.end());
+    const auto seed = static_cast<uint32_t>(absl::ToUnixSeconds(absl::Now()));
+    std::printf("seed %u; RECORDS_FULL=1 takes every file\n", seed);
+    std::shuffle(files.begin(), files.end(), std::mt19937(seed));
+    // First one that nothing but its digest guards.
+    std::stable_partition(files.begin(), files.end(), [](const std::string& path) {
+      return absl::StrContains(path, "/OPTIONS-");
+    });
+    files.resize(5);
+    return files;
+  }
+
+  void FlipByte(const std::string& path, size_t offset) {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekg(static_cast<std::streamoff>(offset));
+    const char was = static_cast<char>(file.get());
+    file.seekp(static_cast<std::streamoff>(offset));
+    file.put(static_cast<char>(was ^ 1));
+  }
+
+  std::unique_ptr<ErasureLedger> ledger_;
+};
+
+// DP-C6, DP-I5
+TEST_F(RestoreTest, EveryEventUpToThePositionIsThereAndNoneAfterIt) {
+  MakeFirst();
+  const StoreId store = log_->store_id();
+  const std::string vkey = log_->VerifierKey();
+  const auto restored = Restore(Options());
+  ASSERT_TRUE(restored.ok()) << restored.status();
+  EXPECT_EQ(restored->log.events, 100u);
+  EXPECT_EQ(restored->erasures, 0u);
+  OpenRestored();
+  EXPECT_EQ(log_->store_id(), store);
+  EXPECT_EQ(log_->VerifierKey(), vkey);  // who kept it can go on verifying
+  EXPECT_EQ(EventsThere(), 100u);
+  for (uint32_t i = 0; i < 150; ++i) {
+    const auto found = *log_->FindRequest(Key(i));
+    ASSERT_EQ(found.has_value(), i < 100) << i;
+    EXPECT_EQ((*keys_->FindKey(PurposeOf(i))).has_value(), i < 100) << i;
+    if (i >= 100) continue;
+    EXPECT_EQ((*found)[0].event.facts(), absl::StrCat("event ", i, " end"));
+  }
+  // And it goes on: a request that was lost may be made again.
+  AppendEvent(120);
+  EXPECT_EQ(EventsThere(), 101u);
+}
+
+TEST_F(RestoreTest, AKeyMadeBeforeAndUsedAfterTheBackupIsTheSame) {
+  ServeWithLedger();
+  AppendEvent(1);
+  const KeyId before = keys_->GetOrCreateKey(PurposeOf(1))->id;
+  ASSERT_TRUE(Create("first").ok());
+  ASSERT_TRUE(Restore(Options()).ok());
+  OpenRestored();
+  EXPECT_EQ((*keys_->FindKey(PurposeOf(1)))->id, before);
+}
+
+// RC-3
+TEST_F(RestoreTest, WhatWasErasedAfterTheBackupStaysErased) {
+  ServeWithLedger();
+  for (uint32_t i = 0; i < 10; ++i) AppendEvent(i);
+  ASSERT_TRUE(keys_->Claim("north", "customer", "reference-3").ok());
+  const DirectoryEntry claimed = *keys_->Claim("north", "customer", "reference-4");
+  ASSERT_TRUE(keys_->GetOrCreateKey({claimed.subject, 3, {}}).ok());
+  ASSERT_TRUE(Create("first").ok());
+  Erase(3);
+  ASSERT_TRUE(ledger_->Append(claimed.subject, claimed.root, absl::Now()).ok());
+  const auto restored = Restore(Options());
+  ASSERT_TRUE(restored.ok()) << restored.status();
+  EXPECT_EQ(restored->erasures, 2u);
+  EXPECT_EQ(restored->erased_anew, 2u);
+  OpenRestored();
+  EXPECT_TRUE(keys_->IsFenced(SubjectOf(3)));
+  EXPECT_FALSE(keys_->FindKey(PurposeOf(3))->has_value());
+  EXPECT_FALSE(keys_->FindKey({claimed.subject, 3, {}})->has_value());
+  EXPECT_FALSE(keys_->Resolve("north", "customer", "reference-4")->has_value());
+  EXPECT_TRUE(keys_->Resolve("north", "customer", "reference-3")->has_value());
+  EXPECT_TRUE(keys_->FindKey(PurposeOf(4))->has_value());
+  // The anchor knows the ledger now: an older one is refused by the next start.
+  EXPECT_EQ(log_->KnownErasures()[0].head, ledger_->head());
+}
+
+TEST_F(RestoreTest, AnErasureBeforeTheBackupIsNotCarriedOutAnew) {
+  ServeWithLedger();
+  for (uint32_t i = 0; i < 10; ++i) AppendEvent(i);
+  Erase(3);
+  ASSERT_TRUE(Create("first").ok());
+  const auto restored = Restore(Options());
+  ASSERT_TRUE(restored.ok()) << restored.status();
+  EXPECT_EQ(restored->erasures, 1u);
+  EXPECT_EQ(restored->erased_anew, 0u);
+}
+
+TEST_F(RestoreTest, WithoutTheErasureLedgerNothingIsRestored) {
+  MakeFirst();
+  fs::remove(ledger_file());
+  const auto restored = Restore(Options());
+  EXPECT_EQ(restored.status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(restored.status().message(), HasSubstr("erasure ledger"));
+  EXPECT_FALSE(fs::exists(to()));
+}
+
+TEST_F(RestoreTest, AnErasureLedgerOlderThanTheBackupIsRefused) {
+  ServeWithLedger();
+  for (uint32_t i = 0; i < 10; ++i) AppendEvent(i);
+  const std::string before = ReadFile(ledger_file());
+  Erase(3);
+  ASSERT_TRUE(Create("first").ok());
+  std::ofstream(ledger_file(), std::ios::binary | std::ios::trunc) << before;
+  const auto restored = Restore(Options());
+  EXPECT_EQ(restored.status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(restored.status().message(), HasSubstr("erasure ledger"));
+  EXPECT_THAT(EntriesOf(to()), IsEmpty());
+}
+
+TEST_F(RestoreTest, AnErasureLedgerOlderThanACheckpointKeptElsewhereIsRefused) {
+  MakeFirst();
+  const std::string before = ReadFile(ledger_file());
+  Erase(3);
+  const ErasureHead later = ledger_->head();
+  std::ofstream(ledger_file(), std::ios::binary | std::ios::trunc) << before;
+  // The backup alone cannot know.
+  RestoreOptions options = Options();
+  ASSERT_TRUE(Restore(options).ok());
+  fs::remove_all(to());
+  options.known_erasures.push_back({"kept.note", later});
+  const auto restored = Restore(options);
+  EXPECT_EQ(restored.status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(restored.status().message(), HasSubstr("kept.note"));
+}
+
+TEST_F(RestoreTest, ARotationEndsTheBackupsOfTheKeysMadeBeforeIt) {
+  MakeFirst();
+  ASSERT_TRUE(keys_->RotateMasterKey().ok());
+  const auto refused = Restore(Options());
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(refused.status().message(), HasSubstr("MASTER_KEY_ENDED"));
+  EXPECT_THAT(refused.status().message(), HasSubstr("generation 1"));
+  ASSERT_TRUE(Create("second").ok());
+  EXPECT_TRUE(Restore(Options("second")).ok());
+}
+
+TEST_F(RestoreTest, AMasterKeyOfAnotherStoreIsRefused) {
+  MakeFirst();
+  const std::string other = folder_ / "other";
+  fs::create_directories(other);
+  ASSERT_TRUE(OpenKeyStore({.data_dir = other}).ok());
+  RestoreOptions options = Options();
+  options.master_key_file = other + "/master.key";
+  EXPECT_EQ(Restore(options).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(EntriesOf(to()), IsEmpty());
+  options.master_key_file = other + "/none";
+  EXPECT_EQ(Restore(options).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(RestoreTest, KeysOlderThanTheLogAreRefusedAndNewerOnesTaken) {
+  MakeFirst();
+  ASSERT_TRUE(Create("second").ok());
+  RestoreOptions options = Options("second");
+  options.keys_backup = keys_home() + "/first";
+  const auto refused = Restore(options);
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(refused.status().message(), HasSubstr("older"));
+  options = Options("first");
+  options.keys_backup = keys_home() + "/second";
+  EXPECT_TRUE(Restore(options).ok());
+}
+
+TEST_F(RestoreTest, TwoBackupsTheWrongWayRoundAreNamed) {
+  MakeFirst();
+  RestoreOptions options = Options();
+  std::swap(options.log_backup, options.keys_backup);
+  const auto refused = Restore(options);
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(refused.status().message(), HasSubstr("is a backup of the keys"));
+}
+
+TEST_F(RestoreTest, AFolderThatHoldsSomethingIsNeverTouched) {
+  MakeFirst();
+  fs::create_directories(to());
+  std::ofstream(to() + "/letter.txt") << "mine";
+  const auto refused = Restore(Options());
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(refused.status().message(), HasSubstr("not empty"));
+  EXPECT_EQ(ReadFile(to() + "/letter.txt"), "mine");
+}
+
+TEST_F(RestoreTest, AFlippedByteInAnyFileIsNamedAndNothingIsRestored) {
+  MakeFirst();
+  Stop();
+  for (const std::string& path : SomeFiles()) {
+    if (fs::file_size(path) == 0) continue;
+    const size_t offset = fs::file_size(path) / 2;
+    FlipByte(path, offset);
+    const auto refused = Restore(Options());
+    EXPECT_FALSE(refused.ok()) << path;
+    EXPECT_THAT(refused.status().message(), HasSubstr(HomeOf(path))) << path;
+    FlipByte(path, offset);
+    EXPECT_TRUE(!fs::exists(to()) || fs::is_empty(to())) << path;
+  }
+  EXPECT_TRUE(Restore(Options()).ok());
+}
+
+TEST_F(RestoreTest, AMissingFileIsNamedAndNothingIsRestored) {
+  MakeFirst();
+  Stop();
+  for (const std::string& path : SomeFiles()) {
+    fs::rename(path, folder_ / "aside");
+    const auto refused = Restore(Options());
+    EXPECT_EQ(refused.status().code(), absl::StatusCode::kDataLoss) << path;
+    EXPECT_THAT(refused.status().message(), HasSubstr(fs::path(path).filename().string()));
+    fs::rename(folder_ / "aside", path);
+  }
+}
+
+TEST_F(RestoreTest, OneThatIsStoppedLeavesAnEmptyFolder) {
+  MakeFirst();
+  Stop();
+  for (int calls = 0; calls < 4; ++calls) {
+    int left = calls;
+    RestoreOptions options = Options();
+    options.go_on = [&left](uint64_t, uint64_t) { return left-- > 0; };
+    ASSERT_EQ(Restore(options).status().code(), absl::StatusCode::kCancelled) << calls;
+    EXPECT_THAT(EntriesOf(to()), IsEmpty());
+  }
+}
+
+TEST_F(RestoreTest, AFolderWhoseRestoreWasCutShortIsRefusedAndCanBeRestoredAgain) {
+  MakeFirst();
+  Stop();
+  ASSERT_TRUE(Restore(Options()).ok());
+  std::ofstream(to() + "/restore.unfinished") << "as a crash leaves it";
+  const auto keys = OpenKeys(to());
+  EXPECT_EQ(keys.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(keys.status().message(), HasSubstr("restore"));
+  const auto log = OpenEvents(to(), nullptr);
+  EXPECT_EQ(log.status().code(), absl::StatusCode::kFailedPrecondition);
+  ASSERT_TRUE(Restore(Options()).ok());
+  OpenRestored();
+  EXPECT_EQ(EventsThere(), 100u);
+}
+
+TEST_F(RestoreTest, ManifestsOfAnotherSignerAreRefused) {
+  MakeFirst();
+  Stop();
+  // Whoever can write the backup can make list and manifest agree, but not sign.
+  const std::string path = log_home() + "/first/backup.manifest";
+  std::string note = ReadFile(path);
+  note.replace(note.find("access: "), 9, "access: 7");
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << note;
+  const auto refused = Restore(Options());
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(refused.status().message(), HasSubstr("signed"));
+}
+
+}  // namespace
+}  // namespace records::eventstore

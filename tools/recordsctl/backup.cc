@@ -1,0 +1,128 @@
+#include <string>
+
+#include "records/api/v1/backup_service.grpc.pb.h"
+#include "tools/recordsctl/backup_offline.h"
+#include "tools/recordsctl/commands.h"
+#include "tools/recordsctl/flag_values.h"
+#include "tools/recordsctl/interrupt.h"
+#include "tools/recordsctl/progress_line.h"
+#include "tools/recordsctl/request_command.h"
+#include "tools/recordsctl/table.h"
+
+// `backup create` and `backup list`: what a server does. Verifying and restoring need none.
+namespace records::tools {
+namespace {
+
+namespace api = records::api::v1;
+using Service = api::BackupService;
+
+void PrintMade(Session& session, const api::Backup& made) {
+  session.out << RenderFields(
+      {{"done", absl::StrCat("backup ", made.name(), " made")},
+       {"position", absl::StrCat(made.events(), " events, ", made.access(), " access traces")},
+       {"log", made.log().path()},
+       {"log manifest", made.log().manifest_sha256()},
+       {"keys", made.keys().path()},
+       {"keys manifest", made.keys().manifest_sha256()},
+       {"master key", absl::StrCat("generation ", made.keys().master_key_generation())},
+       {"not in it", "master key, erasure ledger (keep them apart); views (folded anew)"},
+       {"next", "keep the two hashes elsewhere, then recordsctl backup verify"}},
+      session.Width());
+}
+
+std::string ProgressText(const api::BackupProgress& progress) {
+  constexpr uint64_t kMebibyte = uint64_t{1} << 20;
+  return absl::StrCat("copying the ", progress.part(), ", ", progress.bytes_done() / kMebibyte,
+                      " of ", progress.bytes_total() / kMebibyte, " MiB");
+}
+
+// Without a deadline: a large log takes its time, and ^C ends it without a trace.
+int Create(Session& session, const std::string& name) {
+  const char* const see = "see `recordsctl backup create --help`";
+  if (name.empty()) return session.Usage("--name is required", see);
+  auto client = Client::Create(session);
+  if (!client.ok()) return session.Usage(client.status().message(), see);
+  const auto context = client->NewContext(/*endless=*/true);
+  Interrupt interrupt([&context] { context->TryCancel(); });
+  api::CreateBackupRequest request;
+  request.set_name(name);
+  const auto stub = Service::NewStub(client->channel());
+  const auto stream = stub->CreateBackup(context.get(), request);
+  api::CreateBackupResponse message;
+  bool done = false;
+  {
+    ProgressLine line(session.err);
+    while (!done && stream->Read(&message)) {
+      done = message.has_done();
+      if (!done) line.Draw(ProgressText(message.progress()), false);
+    }
+  }
+  const absl::Status status = services::FromGrpcStatus(stream->Finish());
+  if (interrupt.interrupted() && !done) {
+    session.err << "stopped: no backup was made\n";
+    return kExitRefused;
+  }
+  if (!status.ok()) return session.Fail("make the backup", status);
+  if (!done) return session.Fail("make the backup", absl::UnavailableError("the server left"));
+  if (session.options.json) {
+    session.PrintJson(message.done());
+  } else {
+    PrintMade(session, message.done());
+  }
+  return kExitOk;
+}
+
+void AddCreate(CLI::App* noun, Session& session) {
+  auto* command = noun->add_subcommand(
+      "create",
+      "Back up log and keys, apart, while the server serves; into the folders it was told.\n"
+      "Takes as long as it takes; ^C leaves nothing.");
+  auto name = std::make_shared<std::string>();
+  command->add_option("--name", *name, "name of the backup, [a-z0-9-], must not exist yet");
+  command->callback(
+      [&session, name] { session.run = [&session, name] { return Create(session, *name); }; });
+}
+
+Table ListTable() {
+  return Table({"NAME", "MADE", "EVENTS", "ACCESS", "LOG", "KEYS", "MASTER KEY"});
+}
+
+std::string HalfText(bool there, const api::BackupHalf& half) {
+  return there ? absl::StrCat(half.bytes(), " B") : "missing";
+}
+
+void PrintList(Session& session, const api::ListBackupsResponse& reply) {
+  Table table = ListTable();
+  for (const api::Backup& backup : reply.backups()) {
+    table.AddRow({backup.name(), FormatMoment(backup.created_at_us(), absl::LocalTimeZone()),
+                  absl::StrCat(backup.events()), absl::StrCat(backup.access()),
+                  HalfText(backup.has_log(), backup.log()),
+                  HalfText(backup.has_keys(), backup.keys()),
+                  absl::StrCat(backup.keys().master_key_generation())});
+  }
+  session.out << table.Render(session.Width(), true);
+}
+
+void AddList(CLI::App* noun, Session& session) {
+  auto* command = noun->add_subcommand("list", "The backups in the server's folders");
+  Bind(command, session,
+       RequestCommand<Service, api::ListBackupsRequest, api::ListBackupsResponse>{
+           .doing = "list the backups",
+           .method = &Service::Stub::ListBackups,
+           .required = {},
+           .from_flags = [](api::ListBackupsRequest&) { return absl::OkStatus(); },
+           .print =
+               [&session](const api::ListBackupsResponse& reply) { PrintList(session, reply); }});
+}
+
+}  // namespace
+
+void AddBackupCommands(CLI::App& app, Session& session) {
+  auto* noun = app.add_subcommand("backup", "Backups of log and keys, apart");
+  AddCreate(noun, session);
+  AddList(noun, session);
+  AddBackupVerify(noun, session);
+  AddBackupRestore(noun, session);
+}
+
+}  // namespace records::tools
