@@ -97,14 +97,14 @@ class BenchTest(unittest.TestCase):
     def test_the_readme_takes_the_figures_between_its_marks(self):
         path = os.path.join(self.folder.name, "README.md")
         with open(path, "w", encoding="utf-8") as file:
-            file.write(f"before\n{readme.BEGIN}\nold\n{readme.END}\nafter\n")
+            file.write(f"before\n{readme.BEGIN}\nstale figures\n{readme.END}\nafter\n")
         with open(self.json_path, encoding="utf-8") as file:
             results = json.load(file)
         readme.replace(path, results)
         with open(path, encoding="utf-8") as file:
             text = file.read()
         self.assertTrue(text.startswith("before\n") and text.endswith("\nafter\n"))
-        self.assertNotIn("old", text)
+        self.assertNotIn("stale figures", text)
         for name in BARS:
             self.assertIn(f"`{name}`", text)
         self.assertIn("## Against length", text)

@@ -16,6 +16,7 @@ void LoadResult::Merge(const LoadResult& other) {
   all_calls += other.all_calls;
   errors += other.errors;
   if (first_error.empty()) first_error = other.first_error;
+  last_counted = std::max(last_counted, other.last_counted);
   wall = std::max(wall, other.wall);
   latency.Merge(other.latency);
 }
@@ -43,7 +44,8 @@ void Window::Count(absl::Time started, absl::Time now, const grpc::Status& statu
     return;
   }
   ++into.all_calls;
-  if (now < from_ || now >= until_) return;
+  if (now < from_ || (now >= until_ && into.calls > 0)) return;
+  into.last_counted = now;
   ++into.calls;
   into.latency.Record(now - started);
 }

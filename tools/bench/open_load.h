@@ -73,7 +73,7 @@ LoadResult RunOpenLoop(const OpenLoadOptions& options, const UnaryMethod<Request
   }
   queue.Shutdown();
   reader.join();
-  result.wall = options.load.duration;
+  result.wall = window.Length(result);
   return result;
 }
 

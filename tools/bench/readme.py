@@ -1,9 +1,15 @@
-"""Writes the table of figures and the chart of README.md from the JSON of a run."""
+"""Writes the table of figures and the chart of README.md from the JSON and the profiles of a run.
+
+  readme.py JSON [PROFILES]
+"""
 
 import datetime
 import json
 import os
 import re
+import sys
+
+import profiles
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 README = os.path.join(HERE, "README.md")
@@ -94,31 +100,43 @@ def machine():
     return f"{os.cpu_count()} cores, {model.group(1).strip() if model else 'unknown processor'}"
 
 
-def figures(results, today):
+def figures(results, today, profile_folder=None):
     lines = [BEGIN, "", f"Measured {today} on {machine()}.", "", *table(results)]
     series = next((result["series"] for result in results if result.get("series")), [])
     if len(series) > 1:
         lines += ["", "## Against length", "", "![Cost, memory, start and rebuild against the length of the log]"
                   "(scale.svg)", "", *scale_table(series)]
+    if profile_folder:
+        lines += ["", "## Where the time goes", "",
+                  "Of the server's processor time (of `fold`, of this process), by perf in runs of their own.", "",
+                  *profiles.table(profile_folder)]
     return "\n".join([*lines, "", END])
 
 
-def replace(readme_path, results):
+def replace(readme_path, results, profile_folder=None):
     """Puts the figures between the two marks of a README."""
     with open(readme_path, encoding="utf-8") as file:
         text = file.read()
     if BEGIN not in text or END not in text:
         raise CannotDraw(f"{readme_path} has lost the marks of its figures")
     before, after = text.split(BEGIN)[0], text.split(END)[1]
+    today = datetime.date.today().isoformat()
     with open(readme_path, "w", encoding="utf-8") as file:
-        file.write(before + figures(results, datetime.date.today().isoformat()) + after)
+        file.write(before + figures(results, today, profile_folder) + after)
 
 
-def write(json_path):
+def write(json_path, profile_folder=None):
     """Writes table and chart of this folder's README."""
     with open(json_path, encoding="utf-8") as file:
         results = json.load(file)
     series = next((result["series"] for result in results if result.get("series")), [])
     if len(series) > 1:
         draw(series, CHART)
-    replace(README, results)
+    replace(README, results, profile_folder)
+
+
+if __name__ == "__main__":
+    try:
+        write(*sys.argv[1:3])
+    except CannotDraw as error:
+        sys.exit(f"bench: {error}")
