@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "eventstore/internal/rocks_options.h"
+#include "eventstore/planted_bug.h"
 #include "eventstore/status_macros.h"
 #include "rocksdb/cache.h"
 #include "rocksdb/db.h"
@@ -138,7 +139,7 @@ absl::Status RocksStorage::Write(const StorageBatch& batch, Durability durabilit
   }
   const bool refused = internals_->background_failed;
   rocksdb::WriteOptions how;
-  how.sync = durability == Durability::kSynced;
+  how.sync = durability == Durability::kSynced && !PLANTED_BUG("storage-ignores-sync");
   const rocksdb::Status status = internals_->db->Write(how, &changes);
   if (!status.ok() && !refused) internals_->write_failed = true;
   return internal::FromRocks(status);

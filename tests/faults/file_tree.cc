@@ -51,9 +51,11 @@ void Node::SyncFailed() {
   dirty.Clear();
 }
 
-std::string Node::AfterPowerCut(const std::string& content, std::mt19937_64& random) const {
+std::string Node::AfterPowerCut(const std::string& content, bool in_order,
+                                std::mt19937_64& random) const {
   enum { kNothing, kAll, kCut, kScattered, kWays };
-  const uint64_t way = random() % kWays;
+  uint64_t way = random() % kWays;
+  if (in_order && way == kScattered) way = kCut;
   std::string left = on_disk;
   if (way == kNothing) return left;
   if (cut_to.has_value() && (way == kAll || random() % 2 == 0) && *cut_to < left.size()) {

@@ -42,8 +42,9 @@ struct Node {
   // `content`: the file as it is now.
   void Synced(const std::string& content);
   void SyncFailed();
-  // What a power cut may leave of it.
-  std::string AfterPowerCut(const std::string& content, std::mt19937_64& random) const;
+  // What a power cut may leave of it. `in_order`: of what was written, no byte without those before.
+  std::string AfterPowerCut(const std::string& content, bool in_order,
+                            std::mt19937_64& random) const;
 };
 
 // `name` in `folder` leads to `node`, or to nothing.
