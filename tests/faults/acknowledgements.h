@@ -39,6 +39,10 @@ struct Acknowledgements {
     std::vector<std::string> bytes;
   };
   std::map<eventstore::SubjectId, Erasure> erased;
+  // Backups that were made, by name, and how many of `appends` had been sent before.
+  std::map<std::string, size_t> backups;
+  size_t backups_begun = 0;
+  bool restore_begun = false;
   uint32_t master_key_generation = 1;
   // The time of the test, which goes on over restarts.
   absl::Time now = absl::FromUnixSeconds(1'767'225'600);  // 2026-01-01

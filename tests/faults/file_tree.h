@@ -42,7 +42,8 @@ struct Node {
   // `content`: the file as it is now.
   void Synced(const std::string& content);
   void SyncFailed();
-  // What a power cut may leave of it. `in_order`: of what was written, no byte without those before.
+  // What a power cut may leave of it. `in_order`: of what was written, no byte without those
+  // before.
   std::string AfterPowerCut(const std::string& content, bool in_order,
                             std::mt19937_64& random) const;
 };

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <utility>
 
@@ -31,7 +32,7 @@ class Checker {
     for (const auto check : {&Checker::Events, &Checker::Checkpoints, &Checker::Keys,
                              &Checker::Erasures, &Checker::Retries,
                              // Once more, with what the retries appended.
-                             &Checker::Events, &Checker::View}) {
+                             &Checker::Events, &Checker::View, &Checker::Backups}) {
       if (std::string wrong = (this->*check)(); !wrong.empty()) return wrong;
     }
     return "";
@@ -261,6 +262,33 @@ class Checker {
     return rows(fresh) == rows(*records_.view()->live()->storage)
                ? ""
                : "the view is not the fold of the log";
+  }
+
+  // A backup that was told of restores to stores that start and hold what was there.
+  std::string Backups() {
+    if (told_.backups.empty()) return "";
+    const std::string restored = records_.folder() + "/restored";
+    const bool was_begun = told_.restore_begun;
+    if (!was_begun) std::filesystem::remove_all(restored);
+    const absl::Status status = records_.RestoreBackup();
+    // Of one that was cut short after its end nobody was told.
+    if (!status.ok() && !(was_begun && absl::IsFailedPrecondition(status))) {
+      return absl::StrCat("a backup cannot be restored: ", status.ToString());
+    }
+    RecordsUnderFault copy(
+        {.folder = records_.folder(), .with_erasures = true, .data = "restored"});
+    Acknowledgements there = told_;
+    there.appends.resize(told_.backups.rbegin()->second);
+    there.checkpoints.clear();
+    there.backups.clear();
+    copy.set_acknowledged(std::move(there));
+    const absl::Status opened = copy.Open();
+    if (!opened.ok()) return absl::StrCat("what was restored does not start: ", opened.ToString());
+    std::string wrong = FindWrong(copy);
+    copy.Close();
+    std::filesystem::remove_all(restored);
+    told_.restore_begun = false;
+    return wrong.empty() ? "" : absl::StrCat("restored: ", wrong);
   }
 
   RecordsUnderFault& records_;

@@ -44,7 +44,8 @@ std::unique_ptr<RecordsUnderFault> NthOperation::Begin(uint64_t seed) {
       RecordsUnderFault::Options{.folder = folder_,
                                  .seed = seed,
                                  .with_view = scenario_.with_view,
-                                 .with_erasures = scenario_.with_erasures});
+                                 .with_erasures = scenario_.with_erasures,
+                                 .with_backups = scenario_.with_backups});
   records->set_acknowledged(acknowledged_before_);
   return records;
 }

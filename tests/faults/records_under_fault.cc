@@ -12,6 +12,7 @@
 #include "eventstore/erasure_replay.h"
 #include "eventstore/event_log.h"
 #include "eventstore/key_store_open.h"
+#include "eventstore/restore.h"
 #include "eventstore/status_macros.h"
 #include "eventstore/testing/test_categories.h"
 #include "records/events/v1/contact.pb.h"
@@ -80,6 +81,7 @@ absl::Status RecordsUnderFault::OpenStores() {
   if (error) return absl::UnavailableError("cannot make the data folder");
   eventstore::KeyStoreOptions keys;
   keys.data_dir = data;
+  keys.master_key_file = absl::StrCat(options_.folder, "/data/", eventstore::kMasterKeyFile);
   keys.clock = &clock_;
   keys.random = &random_;
   ASSIGN_OR_RETURN(keys_, OpenKeyStore(keys));
@@ -94,7 +96,49 @@ absl::Status RecordsUnderFault::OpenStores() {
   log.block_cache_bytes = size_t{1} << 20;
   ASSIGN_OR_RETURN(log_, OpenLog(log));
   if (options_.with_erasures) RETURN_IF_ERROR(OpenErasures());
+  if (options_.with_backups) {
+    const auto folders = BackupFolders();
+    for (const std::string& folder : {folders.log_folder, folders.keys_folder}) {
+      std::filesystem::create_directories(folder, error);
+      if (error) return absl::UnavailableError("cannot make a folder for backups");
+    }
+    RETURN_IF_ERROR(eventstore::Backups(*log_, *keys_, folders).CleanUp());
+  }
   return options_.with_view ? OpenView() : absl::OkStatus();
+}
+
+eventstore::BackupOptions RecordsUnderFault::BackupFolders() const {
+  eventstore::BackupOptions options;
+  options.data_dir = data_folder();
+  options.log_folder = options_.folder + "/backups/log";
+  options.keys_folder = options_.folder + "/backups/keys";
+  options.clock = &clock_;
+  return options;
+}
+
+void RecordsUnderFault::MakeBackup() {
+  if (!is_open()) return;
+  const std::string name = absl::StrCat("backup-", ++acknowledged_.backups_begun);
+  const size_t sent = acknowledged_.appends.size();
+  eventstore::Backups backups(*log_, *keys_, BackupFolders());
+  if (backups.Create(name, [](const auto&) { return true; }).ok()) {
+    acknowledged_.backups[name] = sent;
+  }
+}
+
+absl::Status RecordsUnderFault::RestoreBackup() {
+  acknowledged_.restore_begun = true;
+  const std::string& name = acknowledged_.backups.rbegin()->first;
+  const eventstore::BackupOptions folders = BackupFolders();
+  eventstore::RestoreOptions options;
+  options.log_backup = absl::StrCat(folders.log_folder, "/", name);
+  options.keys_backup = absl::StrCat(folders.keys_folder, "/", name);
+  options.master_key_file = absl::StrCat(options_.folder, "/data/", eventstore::kMasterKeyFile);
+  options.erasure_ledger = absl::StrCat(options_.folder, "/data/", eventstore::kErasureLedgerFile);
+  options.to = options_.folder + "/restored";
+  options.clock = &clock_;
+  options.random = &random_;
+  return eventstore::Restore(options).status();
 }
 
 absl::Status RecordsUnderFault::OpenErasures() {
@@ -102,10 +146,11 @@ absl::Status RecordsUnderFault::OpenErasures() {
   ASSIGN_OR_RETURN(auto key, eventstore::Ed25519PrivateKey::FromSeed(std::move(seed)));
   std::vector<eventstore::KnownErasureHead> known = log_->KnownErasures();
   known.push_back({"keys.anchor", keys_->KnownErasures()});
-  ASSIGN_OR_RETURN(erasures_, eventstore::ErasureLedger::Open(
-                                  eventstore::PosixAnchorFiles(),
-                                  absl::StrCat(data_folder(), "/", eventstore::kErasureLedgerFile),
-                                  log_->store_id(), std::move(key), known));
+  ASSIGN_OR_RETURN(erasures_,
+                   eventstore::ErasureLedger::Open(
+                       eventstore::PosixAnchorFiles(),
+                       absl::StrCat(options_.folder, "/data/", eventstore::kErasureLedgerFile),
+                       log_->store_id(), std::move(key), known));
   keys_->SetErasureHead(erasures_->head());
   log_->SetErasureHead(erasures_->head());
   return eventstore::ReplayErasures(erasures_->Records(), *keys_).status();

@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/notification.h"
+#include "eventstore/backup.h"
 #include "eventstore/clock.h"
 #include "eventstore/erasure_ledger.h"
 #include "eventstore/key_store.h"
@@ -43,6 +44,9 @@ class RecordsUnderFault {
     uint64_t seed = 1;
     bool with_view = false;
     bool with_erasures = false;
+    bool with_backups = false;
+    // Of a restored copy another one; master key and erasure ledger stay where they were.
+    std::string data = "data";
   };
 
   explicit RecordsUnderFault(Options options);
@@ -54,7 +58,8 @@ class RecordsUnderFault {
   // A process that stops and starts again. Goes on when the start fails.
   void Restart();
   bool is_open() const { return log_ != nullptr; }
-  std::string data_folder() const { return options_.folder + "/data"; }
+  std::string data_folder() const { return options_.folder + "/" + options_.data; }
+  std::string folder() const { return options_.folder; }
 
   // Seals entries, appends them as one request and waits. Returns whether it was acknowledged.
   bool Send(const std::vector<Entry>& entries);
@@ -68,6 +73,9 @@ class RecordsUnderFault {
   void Fence(const eventstore::SubjectId& subject);
   // Fence, erasure ledger, destruction and compaction, as the erasure of a subject does them.
   void Erase(const Customer& customer);
+  void MakeBackup();
+  // Restores the last backup beside the data folder, into "restored".
+  absl::Status RestoreBackup();
   void RotateMasterKey();
   // Waits until the view has folded what the log has, or has stopped.
   void CatchUp();
@@ -92,6 +100,7 @@ class RecordsUnderFault {
  private:
   absl::Status OpenStores();
   absl::Status OpenErasures();
+  eventstore::BackupOptions BackupFolders() const;
   absl::Status OpenView();
   absl::StatusOr<SentAppend> Prepare(const std::vector<Entry>& entries);
 

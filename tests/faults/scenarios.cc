@@ -99,6 +99,21 @@ void Erase(RecordsUnderFault& records) {
   records.Erase(kFirst);
 }
 
+void MakeBackup(RecordsUnderFault& records) {
+  records.Restart();
+  records.Send({{kFirst}});
+  records.MakeBackup();
+  records.Send({{kSecond}});
+}
+
+void EventsAndBackup(RecordsUnderFault& records) {
+  SomeEvents(records);
+  records.MakeBackup();
+  records.Send({{kFirst}});
+}
+
+void RestoreBackup(RecordsUnderFault& records) { records.RestoreBackup().IgnoreError(); }
+
 void SignCheckpoints(RecordsUnderFault& records) {
   records.Restart();
   for (int i = 0; i < 2; ++i) {
@@ -126,19 +141,21 @@ void RebuildView(RecordsUnderFault& records) {
 
 const std::vector<Scenario>& Scenarios() {
   static const std::vector<Scenario> all = {
-      {"first-start", false, false, nullptr, FirstStart},
-      {"append", false, false, SomeEvents, AppendTwo},
-      {"batch", false, false, SomeEvents, AppendBatch},
-      {"retry", false, false, SomeEvents, RetryOldAndNew},
-      {"flush", false, false, SomeEvents, FlushAtStop},
-      {"compaction", false, false, ThreeFlushes, CompactAfterFlush},
-      {"new-keys", false, false, Nothing, NewKeys},
-      {"end-keys", false, false, SomeEvents, EndKeys},
-      {"rotate-master-key", false, false, SomeEvents, RotateMasterKey},
-      {"checkpoint", false, false, SomeEvents, SignCheckpoints},
-      {"view-fold", true, false, SomeEvents, FoldView},
-      {"view-rebuild", true, false, SomeEvents, RebuildView},
-      {"erase", false, true, SomeEvents, Erase},
+      {"first-start", false, false, false, nullptr, FirstStart},
+      {"append", false, false, false, SomeEvents, AppendTwo},
+      {"batch", false, false, false, SomeEvents, AppendBatch},
+      {"retry", false, false, false, SomeEvents, RetryOldAndNew},
+      {"flush", false, false, false, SomeEvents, FlushAtStop},
+      {"compaction", false, false, false, ThreeFlushes, CompactAfterFlush},
+      {"new-keys", false, false, false, Nothing, NewKeys},
+      {"end-keys", false, false, false, SomeEvents, EndKeys},
+      {"rotate-master-key", false, false, false, SomeEvents, RotateMasterKey},
+      {"checkpoint", false, false, false, SomeEvents, SignCheckpoints},
+      {"view-fold", true, false, false, SomeEvents, FoldView},
+      {"view-rebuild", true, false, false, SomeEvents, RebuildView},
+      {"erase", false, true, false, SomeEvents, Erase},
+      {"backup", false, true, true, SomeEvents, MakeBackup},
+      {"restore", false, true, true, EventsAndBackup, RestoreBackup},
   };
   return all;
 }

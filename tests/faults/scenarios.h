@@ -14,6 +14,7 @@ struct Scenario {
   std::string name;
   bool with_view = false;
   bool with_erasures = false;
+  bool with_backups = false;
   // Makes what stands before; nothing fails. The stores are open and are closed afterwards.
   std::function<void(RecordsUnderFault&)> prepare;
   // What is cut. The stores are closed at its start.
