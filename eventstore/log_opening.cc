@@ -14,6 +14,7 @@
 #include "eventstore/log_start.h"
 #include "eventstore/log_tables.h"
 #include "eventstore/restore_marker.h"
+#include "eventstore/planted_bug.h"
 #include "eventstore/rocks_storage.h"
 #include "eventstore/status_macros.h"
 #include "rocksdb/env.h"
@@ -178,7 +179,9 @@ absl::StatusOr<std::optional<LogState>> CheckFolder(const LogOptions& options,
     ASSIGN_OR_RETURN(const bool finished, RocksStoreHasTables(options.env, path, LogTables()));
     if (!finished) return std::nullopt;
   }
-  const auto store = RocksStorage::Open(StoreOptions(options, RocksMode::kReadOnly));
+  const RocksMode mode =
+      PLANTED_BUG("write-before-check") ? RocksMode::kWrite : RocksMode::kReadOnly;
+  const auto store = RocksStorage::Open(StoreOptions(options, mode));
   if (absl::IsDataLoss(store.status())) return Damaged(store.status());
   RETURN_IF_ERROR(store.status());
   return CheckStore(**store, anchor);

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "eventstore/internal/big_endian.h"
 #include "eventstore/limits.h"
+#include "eventstore/planted_bug.h"
 #include "eventstore/status_macros.h"
 #include "eventstore/tree_reader.h"
 
@@ -116,6 +117,7 @@ absl::StatusOr<LogState> LoadLogState(const Storage& storage, const LogMeta& met
 
 absl::Status CheckAgainstAnchor(const Storage& storage, const LogState& state,
                                 const LogAnchor& anchor) {
+  if (PLANTED_BUG("anchor-not-compared")) return absl::OkStatus();
   if (anchor.store != state.store) {
     return absl::DataLossError(
         "log.anchor belongs to another log: bring together the files of one data folder");

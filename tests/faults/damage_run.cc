@@ -279,8 +279,6 @@ bool DamageRun::IsUntouched(const Damage& damage) const {
 }
 
 std::string DamageRun::WhatIsLost(DamageSubject& subject, const Damage& damage) const {
-  // The damaged file itself was never open for writing when nothing beside it was.
-  if (IsUntouched(damage)) return "";
   const std::string work = folder_ + "/work";
   WriteFile(fs::path(work) / damage.file, pristine_.at(damage.file));
   const Reading reading = subject.ReadEverything(work);
@@ -289,17 +287,25 @@ std::string DamageRun::WhatIsLost(DamageSubject& subject, const Damage& damage) 
   return judgement.verdict == Verdict::kNothing ? "" : "mended, " + judgement.why;
 }
 
-Judgement DamageRun::JudgeOne(DamageSubject& subject, const Damage& damage) const {
+Judgement DamageRun::JudgeOne(DamageSubject& subject, const Damage& damage, bool& whole) const {
   const std::string work = folder_ + "/work";
-  WriteFolder(work, pristine_);
+  if (!whole) WriteFolder(work, pristine_);
+  whole = false;
   damage.Apply(pristine_, work);
-  if (subject.TakesTheSame(folder_ + "/whole", work, damage.file)) return {Verdict::kNothing, ""};
+  if (subject.TakesTheSame(folder_ + "/whole", work, damage.file)) {
+    WriteFile(fs::path(work) / damage.file, pristine_.at(damage.file));
+    whole = true;
+    return {Verdict::kNothing, ""};
+  }
   const Reading reading = subject.ReadEverything(work);
   if (!reading.start.ok()) {
     const std::string why(reading.start.message());
     if (!SaysEnough(reading.start)) return {Verdict::kWrong, "refused without saying why: " + why};
     if (!SaysWhatToDo(reading.start)) return {Verdict::kWrong, "does not say what to do: " + why};
-    const std::string lost = WhatIsLost(subject, damage);
+    // What was not damaged is untouched, and the damaged file was never open for writing.
+    whole = IsUntouched(damage);
+    if (whole) WriteFile(fs::path(work) / damage.file, pristine_.at(damage.file));
+    const std::string lost = whole ? "" : WhatIsLost(subject, damage);
     if (!lost.empty()) return {Verdict::kWrong, "destroyed by the refused start: " + lost};
     return {Verdict::kNamedByStart, why};
   }
@@ -333,11 +339,12 @@ std::vector<Judgement> DamageRun::Judge(const std::vector<Damage>& damages) cons
         const std::string lost = WhatIsLost(*subject, damages[next - 1]);
         if (!lost.empty()) Put(board->results[next - 1], {Verdict::kWrong, lost});
       }
+      bool whole = false;
       const size_t end = std::min(damages.size(), next + kDamagesPerChild);
       for (size_t i = next; i < end; ++i) {
         board->current = i;
         alarm(kSecondsPerDamage);
-        Put(board->results[i], JudgeOne(*subject, damages[i]));
+        Put(board->results[i], JudgeOne(*subject, damages[i], whole));
         board->current = i + 1;
       }
     });

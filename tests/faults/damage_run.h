@@ -86,7 +86,8 @@ class DamageRun {
       : maker_(std::move(maker)), folder_(folder) {}
 
   absl::Status Build(StoreState state);
-  Judgement JudgeOne(DamageSubject& subject, const Damage& damage) const;
+  // `whole`: the work folder holds the store as it was built; set for the next one.
+  Judgement JudgeOne(DamageSubject& subject, const Damage& damage, bool& whole) const;
   Judgement JudgeAnswers(const Reading& reading) const;
   // Whether no file but the damaged one differs from how the store was built.
   bool IsUntouched(const Damage& damage) const;

@@ -5,8 +5,11 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <fstream>
 #include <iostream>
+#include <iterator>
 #include <map>
 #include <random>
 #include <set>
@@ -70,7 +73,8 @@ class KillServerTest : public testing::Test {
     std::vector<std::string> words = {RECORDSD,
                                       "--data=" + (folder_ / "data"),
                                       "--listen=" + address_,
-                                      "--metrics=" + AnyOf({"", "127.0.0.1:0"}),
+                                      "--metrics",
+                                      AnyOf({"", "127.0.0.1:0"}),
                                       "--partitions=" + AnyOf({"1", "4", "16"}),
                                       "--log-level=" + AnyOf({"debug", "info", "error"}),
                                       "--drain-seconds=" + AnyOf({"0", "3", "10"}),
@@ -84,7 +88,7 @@ class KillServerTest : public testing::Test {
     const absl::Time deadline = absl::Now() + kPatience;
     while (!channel_->WaitForConnected(std::chrono::system_clock::now() +
                                        std::chrono::milliseconds(200))) {
-      ASSERT_TRUE(server_.IsRunning()) << "recordsd ended: " << folder_ / "recordsd.log";
+      ASSERT_TRUE(server_.IsRunning()) << "recordsd ended: " << Said();
       ASSERT_LT(absl::Now(), deadline) << "recordsd does not listen";
     }
     if (!token_.empty()) return;
@@ -92,6 +96,13 @@ class KillServerTest : public testing::Test {
                                  folder_ / "data", "--role", "contact-officer", "--name", "amy"});
     ASSERT_EQ(ran.status, 0);
     token_ = std::string(absl::StripAsciiWhitespace(ran.out));
+  }
+
+  // The end of what the server logged.
+  std::string Said() const {
+    std::ifstream file(folder_ / "recordsd.log");
+    const std::string log(std::istreambuf_iterator<char>(file), {});
+    return log.substr(log.size() - std::min<size_t>(log.size(), 1000));
   }
 
   void Prepare(grpc::ClientContext& context) const {
@@ -185,7 +196,7 @@ class KillServerTest : public testing::Test {
       const absl::Duration load = absl::Milliseconds(200 + random_() % 1800);
       mutex_.AwaitWithTimeout(absl::Condition(&never), load);
     }
-    ASSERT_TRUE(server_.IsRunning()) << "it ended by itself: " << folder_ / "recordsd.log";
+    ASSERT_TRUE(server_.IsRunning()) << "it ended by itself: " << Said();
     const int status = server_.End(SIGKILL);
     for (std::thread& client : clients) client.join();
     ASSERT_TRUE(WIFSIGNALED(status));

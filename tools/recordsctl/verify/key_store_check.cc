@@ -63,12 +63,14 @@ std::optional<State> ReadState(const StoreReader& store, Findings& findings) {
                number(2)};
 }
 
-// Nullopt: a finding says why.
-std::optional<KeyStoreAnchor> ReadKeyAnchor(const std::string& data_dir, Findings& findings) {
+// Nullopt: a finding says why. `both_valid`: whether neither of its copies is damaged.
+std::optional<KeyStoreAnchor> ReadKeyAnchor(const std::string& data_dir, Findings& findings,
+                                            bool* both_valid) {
   const absl::StatusOr<AnchorReading> reading = ReadAnchor(data_dir + "/" + kAnchorFile);
   absl::Status status = reading.status();
   if (reading.ok()) {
     absl::StatusOr<KeyStoreAnchor> anchor = ParseKeyStoreAnchor(reading->payload);
+    *both_valid = reading->both_copies_valid;
     if (anchor.ok()) return *anchor;
     status = anchor.status();
   }
@@ -160,14 +162,21 @@ absl::Status CheckKeyStore(const std::string& data_dir, std::optional<uint64_t> 
     return absl::OkStatus();
   }
   report.has_key_store = true;
-  const std::optional<KeyStoreAnchor> before = ReadKeyAnchor(data_dir, report.findings);
+  bool both_valid = true;
+  const std::optional<KeyStoreAnchor> before =
+      ReadKeyAnchor(data_dir, report.findings, &both_valid);
+  if (before && !both_valid) {
+    report.notes.push_back(
+        "keys.anchor: one of its two copies is not valid, as after a crash in the midst of a "
+        "write; the next start mends it");
+  }
   ASSIGN_OR_RETURN(const std::unique_ptr<StoreReader> store,
                    StoreReader::Open({.data_dir = data_dir,
                                       .folder = kFolder,
                                       .tables = {"meta", "keys", "directory", "fences"}},
                                      report.findings));
   if (store == nullptr) return absl::OkStatus();
-  const std::optional<KeyStoreAnchor> after = ReadKeyAnchor(data_dir, report.findings);
+  const std::optional<KeyStoreAnchor> after = ReadKeyAnchor(data_dir, report.findings, &both_valid);
   store->CheckFiles(report.findings);
   const std::optional<State> state = ReadState(*store, report.findings);
   if (!state) return absl::OkStatus();
