@@ -178,8 +178,8 @@ INSTANTIATE_TEST_SUITE_P(
                           16},
                     Store{"ClosedKeyStore", MakeKeyStoreSubject, StoreState::kClosed},
                     Store{"KilledKeyStore", MakeKeyStoreSubject, StoreState::kKilled},
-                    Store{"ClosedView", MakeViewSubject, StoreState::kClosed},
-                    Store{"KilledView", MakeViewSubject, StoreState::kKilled}),
+                    Store{"ClosedView", MakeViewSubject, StoreState::kClosed, 4},
+                    Store{"KilledView", MakeViewSubject, StoreState::kKilled, 4}),
     [](const auto& store) { return store.param.name; });
 
 }  // namespace
