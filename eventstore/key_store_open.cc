@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "eventstore/key_store_impl.h"
-#include "eventstore/restore_marker.h"
 #include "eventstore/planted_bug.h"
+#include "eventstore/restore_marker.h"
 #include "eventstore/rocks_storage.h"
 #include "eventstore/status_macros.h"
 
