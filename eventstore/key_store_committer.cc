@@ -11,6 +11,12 @@ namespace {
 // Changes that one synced batch takes; more wait for the next.
 constexpr size_t kGroupMax = 1024;
 
+bool DeletesFromDirectory(const StorageBatch& batch) {
+  return std::any_of(batch.changes().begin(), batch.changes().end(), [](const auto& change) {
+    return change.kind == StorageBatch::Kind::kDelete && change.table == kDirectoryTable;
+  });
+}
+
 }  // namespace
 
 absl::StatusOr<std::optional<std::string>> PendingChanges::Get(Table table,
@@ -130,6 +136,7 @@ absl::Status KeyStoreCommitter::WriteBatch(PendingChanges& pending) {
   const KeyStoreState next = NextState(state(), pending.batch(), pending.rows());
   pending.batch().Put(kKeyStoreMetaTable, kStateRow, EncodeState(next));
   absl::Status status = storage_.Write(pending.batch(), Storage::Durability::kSynced);
+  if (DeletesFromDirectory(pending.batch())) ++directory_deletions_;
   if (absl::IsResourceExhausted(status)) return status;
   if (status.ok()) {
     status = anchor_->Write(EncodeKeyStoreAnchor({store_, next.sequence, next.hash, erasures()}));

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -76,6 +78,9 @@ class KeyStoreCommitter {
   // Calls `work` while nothing is written, with the state that the anchor covers.
   [[nodiscard]] absl::Status Pause(absl::FunctionRef<absl::Status(const KeyStoreState&)> work);
 
+  // How many batches deleted rows of the directory, or may have.
+  uint64_t directory_deletions() const { return directory_deletions_.load(); }
+
   KeyStoreState state() const;
   // How far the erasure ledger has come: in the anchor from the next change on.
   ErasureHead erasures() const;
@@ -100,6 +105,7 @@ class KeyStoreCommitter {
   const std::unique_ptr<Anchor> anchor_;  // used by the leader only
   const StoreId store_;
 
+  std::atomic<uint64_t> directory_deletions_{0};
   mutable absl::Mutex mutex_;
   absl::CondVar changed_;
   bool leading_ ABSL_GUARDED_BY(mutex_) = false;

@@ -42,12 +42,15 @@ absl::StatusOr<std::optional<DirectoryEntry>> DurableKeyStore::Resolve(
     absl::string_view reference) const {
   RETURN_IF_ERROR(CheckReference(organisation, name_space, reference));
   const std::string row = secrets_.ReferenceRow(organisation, name_space, reference);
+  const uint64_t deletions = committer_.directory_deletions();
+  if (auto known = directory_cache_.Find(row, deletions); known.has_value()) return known;
   ASSIGN_OR_RETURN(const std::optional<DirectoryRow> found, ReadDirectory(row));
   if (!found.has_value()) return std::nullopt;
   if (found->organisation != organisation || found->name_space != name_space ||
       found->reference != reference) {
     return DamagedRow(kDirectoryTable, row);
   }
+  directory_cache_.Insert(row, found->entry, deletions);
   return found->entry;
 }
 

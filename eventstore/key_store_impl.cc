@@ -23,6 +23,7 @@ DurableKeyStore::DurableKeyStore(Parts parts, RowSealer sealer)
       store_(parts.store),
       secrets_(std::move(parts.secrets)),
       cache_(ports_.cached_keys),
+      directory_cache_(ports_.cached_keys),
       committer_(*ports_.storage, std::move(parts.anchor), parts.store, parts.state,
                  parts.erasures),
       fenced_(std::move(parts.fenced)),

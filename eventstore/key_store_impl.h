@@ -12,6 +12,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/synchronization/mutex.h"
+#include "eventstore/directory_cache.h"
 #include "eventstore/key_cache.h"
 #include "eventstore/key_store.h"
 #include "eventstore/key_store_committer.h"
@@ -136,6 +137,7 @@ class DurableKeyStore final : public KeyStore {
   const StoreId store_;
   const StoreSecrets secrets_;
   KeyCache cache_;
+  mutable DirectoryCache directory_cache_;
   KeyStoreCommitter committer_;
 
   mutable absl::Mutex guard_mutex_;

@@ -41,6 +41,8 @@ TEST_F(KeyStoreErasureTest, DestructionTakesEveryKeyAndRowOfTheSubjectAndNoOther
   const DirectoryEntry other = MakeCustomer("R2");
   EXPECT_THAT(store_->HoldingsOf(erased.subject)->keys,
               ElementsAre(Pair(1, 2), Pair(2, 1), Pair(65'536, 1)));
+  // Looked up before, and so remembered.
+  EXPECT_EQ((*store_->Resolve("north", "customer", "R1"))->subject, erased.subject);
   ASSERT_TRUE(store_->Fence(erased.subject).ok());
   const auto destroyed = store_->DestroySubject(erased.subject);
   ASSERT_TRUE(destroyed.ok()) << destroyed.status();
