@@ -124,6 +124,10 @@ absl::StatusOr<PartitionCheckpoint> EventLogImpl::CheckpointAt(Ledger ledger,
                                               " is beyond the head, ", head));
   }
   PartitionCheckpoint checkpoint{store_, position};
+  if (const auto root = board_.RecentRoot(ledger, position.partition, position.sequence)) {
+    checkpoint.root = *root;
+    return checkpoint;
+  }
   ASSIGN_OR_RETURN(checkpoint.root,
                    trees_.RootAt(ledger, position.partition, position.sequence, head));
   return checkpoint;

@@ -5,6 +5,7 @@
 
 #include "absl/time/clock.h"
 #include "eventstore/log_format.h"
+#include "eventstore/planted_bug.h"
 
 namespace records::eventstore {
 namespace {
@@ -26,7 +27,10 @@ void WaitUntil(absl::Mutex& mutex, absl::CondVar& moved, absl::Duration wait, Do
 
 HeadBoard::HeadBoard(uint32_t partition_count, std::vector<TreeHead> heads)
     : partition_count_(partition_count), heads_(std::move(heads)), trees_(2 * partition_count) {
-  for (size_t i = 0; i < trees_.size(); ++i) trees_[i].size = heads_[i].size;
+  for (size_t i = 0; i < trees_.size(); ++i) {
+    trees_[i].size = heads_[i].size;
+    trees_[i].recent.fill(heads_[i]);
+  }
 }
 
 HeadBoard::Tree& HeadBoard::TreeOf(Ledger ledger, uint32_t partition) {
@@ -41,6 +45,14 @@ uint64_t HeadBoard::Head(Ledger ledger, uint32_t partition) const {
   return TreeOf(ledger, partition).size.load(std::memory_order_acquire);
 }
 
+std::optional<Hash> HeadBoard::RecentRoot(Ledger ledger, uint32_t partition, uint64_t size) const {
+  absl::MutexLock lock(&mutex_);
+  for (const TreeHead& head : TreeOf(ledger, partition).recent) {
+    if (head.size == size || PLANTED_BUG("root-of-another-size")) return head.root;
+  }
+  return std::nullopt;
+}
+
 std::vector<TreeHead> HeadBoard::Snapshot() const {
   absl::MutexLock lock(&mutex_);
   return heads_;
@@ -53,6 +65,7 @@ void HeadBoard::Publish(const std::vector<TreeHead>& heads) {
     if (heads[i].size == heads_[i].size) continue;
     heads_[i] = heads[i];
     trees_[i].size.store(heads[i].size, std::memory_order_release);
+    trees_[i].recent[trees_[i].next_recent++ % kRecentHeads] = heads[i];
     trees_[i].moved.SignalAll();
     moved[i / partition_count_] = true;
   }

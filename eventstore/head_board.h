@@ -1,8 +1,10 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -27,6 +29,10 @@ class HeadBoard {
   // Last sequence of a partition that may be read; 0: none.
   uint64_t Head(Ledger ledger, uint32_t partition) const;
 
+  // The root of a tree when its size was published, if that was among the last few times that it
+  // moved. Spares readers who keep up from computing it.
+  std::optional<Hash> RecentRoot(Ledger ledger, uint32_t partition, uint64_t size) const;
+
   // Sizes and roots of all trees at one instant.
   std::vector<TreeHead> Snapshot() const;
 
@@ -44,9 +50,14 @@ class HeadBoard {
   bool closed() const { return closed_.load(); }
 
  private:
+  // At a thousand batches a second, as long as a view may lag.
+  static constexpr size_t kRecentHeads = 64;
+
   struct Tree {
     std::atomic<uint64_t> size{0};
     mutable absl::CondVar moved;
+    std::array<TreeHead, kRecentHeads> recent;  // a ring
+    size_t next_recent = 0;
   };
   struct Batches {
     uint64_t count = 0;
@@ -60,7 +71,7 @@ class HeadBoard {
   std::atomic<bool> closed_{false};
   mutable absl::Mutex mutex_;
   std::vector<TreeHead> heads_ ABSL_GUARDED_BY(mutex_);
-  std::deque<Tree> trees_;                      // sizes change under the mutex only
+  std::deque<Tree> trees_;                      // changed under the mutex only
   Batches batches_[2] ABSL_GUARDED_BY(mutex_);  // by ledger
 };
 
