@@ -8,11 +8,15 @@
 #include "rocksdb/env.h"
 #include "rocksdb/filter_policy.h"
 #include "rocksdb/listener.h"
+#include "rocksdb/memtablerep.h"
 #include "rocksdb/slice_transform.h"
 #include "rocksdb/table.h"
 
 namespace records::eventstore::internal {
 namespace {
+
+// Of a table that is hashed in memory: one for each row of 128 bytes in 8 MiB.
+constexpr size_t kHashBuckets = 65'536;
 
 // Writes no log file: opening read-only must change nothing.
 class SilentLogger final : public rocksdb::Logger {
@@ -76,6 +80,8 @@ rocksdb::DBOptions MakeDbOptions(const RocksStorageOptions& options) {
   db.recycle_log_file_num = 0;
   db.max_background_jobs = 2;
   db.max_total_wal_size = options.write_ahead_log_bytes_max;
+  // One thread writes, and a hashed table in memory takes only one.
+  db.allow_concurrent_memtable_write = false;
   // A missing table file is found at opening, not by a reader later.
   db.max_open_files = -1;
   // Opening starts as many threads for each table, also where there is no file; the rule is 16.
@@ -113,6 +119,14 @@ rocksdb::ColumnFamilyOptions MakeTableOptions(const RocksTable& table,
   }
   if (table.prefix_bytes > 0) {
     family.prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(table.prefix_bytes));
+  }
+  if (table.hashed_in_memory) {
+    family.memtable_factory.reset(rocksdb::NewHashSkipListRepFactory(kHashBuckets));
+  }
+  if (table.ascending_prefix_bytes > 0) {
+    // The next key of a prefix is put behind the last one without a search.
+    family.memtable_insert_with_hint_prefix_extractor.reset(
+        rocksdb::NewFixedPrefixTransform(table.ascending_prefix_bytes));
   }
   family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(blocks));
   return family;

@@ -12,6 +12,7 @@
 #include "rocksdb/cache.h"
 #include "rocksdb/db.h"
 #include "rocksdb/env.h"
+#include "rocksdb/snapshot.h"
 #include "rocksdb/utilities/checkpoint.h"
 
 namespace records::eventstore {
@@ -36,6 +37,48 @@ class RocksCursor final : public Cursor {
 
  private:
   const std::unique_ptr<rocksdb::Iterator> iterator_;
+};
+
+// Of a table that is hashed in memory: which walk it is, the first key that it is sought to says.
+class HashedCursor final : public Cursor {
+ public:
+  HashedCursor(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* table, size_t prefix_bytes)
+      : db_(db), table_(table), prefix_bytes_(prefix_bytes), snapshot_(&db) {}
+
+  void Seek(absl::string_view key) override {
+    Open(/*whole=*/key.size() < prefix_bytes_);
+    iterator_->Seek(ToSlice(key));
+  }
+  void SeekForPrev(absl::string_view key) override {
+    Open(/*whole=*/true);
+    iterator_->SeekForPrev(ToSlice(key));
+  }
+  void Next() override { iterator_->Next(); }
+  void Prev() override { iterator_->Prev(); }
+  bool Valid() const override { return iterator_ != nullptr && iterator_->Valid(); }
+  absl::string_view key() const override { return ToView(iterator_->key()); }
+  absl::string_view value() const override { return ToView(iterator_->value()); }
+  absl::Status status() const override {
+    return iterator_ == nullptr ? absl::OkStatus() : internal::FromRocks(iterator_->status());
+  }
+
+ private:
+  void Open(bool whole) {
+    if (iterator_ != nullptr && whole == whole_) return;
+    whole_ = whole;
+    rocksdb::ReadOptions how;
+    how.total_order_seek = whole;
+    how.prefix_same_as_start = !whole;
+    how.snapshot = snapshot_.snapshot();
+    iterator_.reset(db_.NewIterator(how, table_));
+  }
+
+  rocksdb::DB& db_;
+  rocksdb::ColumnFamilyHandle* const table_;
+  const size_t prefix_bytes_;
+  rocksdb::ManagedSnapshot snapshot_;  // a cursor shows the table as it was made
+  bool whole_ = false;
+  std::unique_ptr<rocksdb::Iterator> iterator_;
 };
 
 }  // namespace
@@ -157,7 +200,8 @@ absl::StatusOr<std::optional<std::string>> RocksStorage::Get(Table table,
 
 absl::StatusOr<std::optional<StorageEntry>> RocksStorage::LastWithPrefix(
     Table table, absl::string_view prefix) const {
-  if (internals_->options.tables[table.index].prefix_bytes != prefix.size()) {
+  const RocksTable& layout = internals_->options.tables[table.index];
+  if (layout.hashed_in_memory || layout.prefix_bytes != prefix.size()) {
     return Storage::LastWithPrefix(table, prefix);
   }
   rocksdb::ReadOptions how;
@@ -177,6 +221,11 @@ absl::StatusOr<std::optional<StorageEntry>> RocksStorage::LastWithPrefix(
 }
 
 std::unique_ptr<Cursor> RocksStorage::NewCursor(Table table) const {
+  const RocksTable& layout = internals_->options.tables[table.index];
+  if (layout.hashed_in_memory) {
+    return std::make_unique<HashedCursor>(*internals_->db, internals_->tables[table.index],
+                                          layout.prefix_bytes);
+  }
   rocksdb::ReadOptions how;
   how.total_order_seek = true;
   return std::make_unique<RocksCursor>(std::unique_ptr<rocksdb::Iterator>(

@@ -23,6 +23,12 @@ struct RocksTable {
   std::string name;
   // Length of the prefixes that LastWithPrefix() is asked for; 0: none.
   size_t prefix_bytes = 0;
+  // Keys that share their first bytes, this many, are put in ascending order; 0: none.
+  size_t ascending_prefix_bytes = 0;
+  // New rows lie in a hash table of the first `prefix_bytes` of the key. A cursor that is sought to
+  // a key of that length or longer stays within its prefix, and does not go backwards; sought to a
+  // shorter one it walks the whole table, which is slow. REQUIRES: no key is shorter.
+  bool hashed_in_memory = false;
   // Asked by whole key, mostly for keys that are not there.
   bool point_lookups = false;
   bool compress = false;

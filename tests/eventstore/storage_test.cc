@@ -202,5 +202,65 @@ TEST(StorageTest, OpeningReadOnlyChangesNoFile) {
   EXPECT_EQ(list(), before);
 }
 
+// As a table of a view: hashed by the first bytes in memory.
+RocksStorageOptions HashedOptions(const std::string& path) {
+  return {.path = path,
+          .tables = {{.name = "rows", .prefix_bytes = 2, .hashed_in_memory = true}},
+          .mode = RocksMode::kCreate};
+}
+
+std::vector<std::string> KeysFrom(const Storage& storage, absl::string_view key) {
+  std::vector<std::string> keys;
+  const auto cursor = storage.NewCursor(Table{0});
+  for (cursor->Seek(key); cursor->Valid(); cursor->Next()) keys.emplace_back(cursor->key());
+  EXPECT_TRUE(cursor->status().ok());
+  return keys;
+}
+
+TEST(StorageTest, AHashedTableIsWalkedInOrderWithinAPrefixAndAsAWhole) {
+  const TempFolder folder;
+  auto rocks = *RocksStorage::Open(HashedOptions(folder / "db"));
+  StorageBatch batch;
+  for (const char* key : {"bb2", "aa3", "bb1", "aa1", "cc", "aa2"}) batch.Put(Table{0}, key, key);
+  // In memory, in a table file, after a clean close.
+  for (int round = 0; round < 3; ++round) {
+    if (round == 0) {
+      ASSERT_TRUE(rocks->Write(batch, Storage::Durability::kUnsynced).ok());
+    }
+    if (round == 1) {
+      ASSERT_TRUE(rocks->Flush().ok());
+    }
+    if (round == 2) {
+      rocks.reset();
+      rocks = *RocksStorage::Open(HashedOptions(folder / "db"));
+    }
+    EXPECT_THAT(KeysFrom(*rocks, "aa"), testing::ElementsAre("aa1", "aa2", "aa3"));
+    EXPECT_THAT(KeysFrom(*rocks, "bb2"), testing::ElementsAre("bb2"));
+    EXPECT_THAT(KeysFrom(*rocks, "ab"), testing::IsEmpty());
+    EXPECT_THAT(KeysFrom(*rocks, ""),
+                testing::ElementsAre("aa1", "aa2", "aa3", "bb1", "bb2", "cc"));
+    EXPECT_EQ(*rocks->Get(Table{0}, "cc"), "cc");
+    EXPECT_EQ((*rocks->LastWithPrefix(Table{0}, "aa"))->key, "aa3");
+  }
+}
+
+TEST(StorageTest, ACursorOfAHashedTableShowsItAsItWasMade) {
+  const TempFolder folder;
+  const auto rocks = *RocksStorage::Open(HashedOptions(folder / "db"));
+  StorageBatch first;
+  first.Put(Table{0}, "aa1", "");
+  ASSERT_TRUE(rocks->Write(first, Storage::Durability::kSynced).ok());
+  const auto cursor = rocks->NewCursor(Table{0});
+  StorageBatch second;
+  second.Put(Table{0}, "aa0", "");
+  second.Delete(Table{0}, "aa1");
+  ASSERT_TRUE(rocks->Write(second, Storage::Durability::kUnsynced).ok());
+  cursor->Seek("aa");
+  ASSERT_TRUE(cursor->Valid());
+  EXPECT_EQ(cursor->key(), "aa1");
+  cursor->Next();
+  EXPECT_FALSE(cursor->Valid());
+}
+
 }  // namespace
 }  // namespace records::eventstore
