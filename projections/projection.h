@@ -87,6 +87,10 @@ class Projection {
   // Names of the tables it needs, [a-z-]+; ViewTable(i) is the i-th.
   virtual std::vector<std::string> tables() const = 0;
 
+  // The clear types of the events that Apply() may do something with; empty: any. Others pass
+  // without being parsed, and without a write of the view.
+  virtual std::vector<std::string> types() const { return {}; }
+
   // Folds one event: reads and changes rows through `batch`, and nothing else: no clock, no
   // randomness, no I/O of its own. It may open the fold part of its own view, and no other part.
   //   OK            folded, or nothing of this view's concern

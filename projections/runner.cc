@@ -1,5 +1,8 @@
 #include "projections/runner.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <limits>
 #include <tuple>
@@ -14,6 +17,10 @@ using eventstore::Ledger;
 using eventstore::Position;
 using eventstore::RootId;
 using State = RunnerStatus::State;
+
+namespace {
+constexpr int kNiceness = 5;
+}
 
 absl::StatusOr<std::unique_ptr<Runner>> Runner::Create(const EventLog& log,
                                                        const Projection& projection,
@@ -55,6 +62,9 @@ bool Runner::Stopping() const {
 }
 
 void Runner::Run() {
+  // Where the processor is short appends come first. Linux counts niceness by thread; without the
+  // right to change it nothing is lost.
+  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNiceness);
   while (!Stopping()) {
     RunReplays();
     // Asked before the partitions are polled, so that nothing can come in between unseen.
@@ -71,7 +81,10 @@ void Runner::Run() {
       break;
     }
     Publish(*progress);
-    if (progress->events > 0) continue;
+    if (progress->moved) {
+      if (progress->events < options_.fold.batch_events / 2) Gather();
+      continue;
+    }
     if (progress->stalled.ok()) {
       log_.WaitForBatch(Ledger::kEvents, seen, options_.idle_wait);
     } else {
@@ -86,6 +99,14 @@ void Runner::Run() {
 void Runner::WaitToRetry() const {
   absl::MutexLock lock(&mutex_);
   mutex_.AwaitWithTimeout(absl::Condition(&stopping_), options_.retry_wait);
+}
+
+void Runner::Gather() const {
+  absl::MutexLock lock(&mutex_);
+  const auto hurry = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    return stopping_ || waiting_ > 0 || !replays_.empty();
+  };
+  mutex_.AwaitWithTimeout(absl::Condition(&hurry), options_.gather_wait);
 }
 
 void Runner::Publish(const FoldProgress& progress) {
@@ -135,7 +156,9 @@ absl::Status Runner::WaitFor(Position position, absl::Time deadline) const {
     return stopping_ || status_.state == State::kFailed || status_.state == State::kStopped;
   };
   const auto settled = [&] { return reached() || ended(); };
+  ++waiting_;
   mutex_.AwaitWithDeadline(absl::Condition(&settled), deadline);
+  --waiting_;
   if (reached()) return absl::OkStatus();
   if (ended()) return absl::UnavailableError("VIEW_STOPPED: the view does not fold");
   return absl::DeadlineExceededError("the view has not reached the write within the deadline");

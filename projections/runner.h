@@ -24,6 +24,9 @@ struct RunnerOptions {
   FoldOptions fold;
   // How long the thread waits for the log before it looks whether it shall stop or replay.
   absl::Duration idle_wait = absl::Milliseconds(50);
+  // How long it lets events gather after a batch that was far from full, unless somebody waits for
+  // the view: each batch has a cost of its own. The first event after a rest is folded at once.
+  absl::Duration gather_wait = absl::Milliseconds(5);
   // How long it waits before it tries again what was not to be had.
   absl::Duration retry_wait = absl::Milliseconds(200);
 };
@@ -111,6 +114,7 @@ class Runner {
   void CopyApplied() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CopyParked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WaitToRetry() const;
+  void Gather() const;
   void EndReplays() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const eventstore::EventLog& log_;
@@ -124,6 +128,7 @@ class Runner {
   absl::flat_hash_map<uint32_t, eventstore::Position> applied_ ABSL_GUARDED_BY(mutex_);
   std::vector<ParkedRoot> parked_ ABSL_GUARDED_BY(mutex_);
   std::deque<ReplayRequest*> replays_ ABSL_GUARDED_BY(mutex_);
+  mutable int waiting_ ABSL_GUARDED_BY(mutex_) = 0;  // for the view to come further
   std::thread thread_;
 };
 

@@ -18,15 +18,24 @@ using eventstore::RocksStorage;
 using eventstore::RocksStorageOptions;
 using eventstore::Storage;
 
-StorageOpener RocksViewStorage(size_t block_cache_bytes) {
-  return [block_cache_bytes](
+StorageOpener RocksViewStorage(size_t block_cache_bytes, ViewLayout layout) {
+  return [block_cache_bytes, layout](
              const std::string& folder,
              const std::vector<std::string>& tables) -> absl::StatusOr<std::unique_ptr<Storage>> {
+    const bool by_root = layout == ViewLayout::kByRoot;
     RocksStorageOptions options;
     options.path = folder;
     options.mode = RocksMode::kCreate;
     options.block_cache_bytes = block_cache_bytes;
-    for (const std::string& table : tables) options.tables.push_back({.name = table});
+    for (size_t i = 0; i < tables.size(); ++i) {
+      eventstore::RocksTable table{.name = tables[i]};
+      // The first is the runner's own, with short keys.
+      if (by_root && i > 0) {
+        table.prefix_bytes = eventstore::kIdSize;
+        table.hashed_in_memory = true;
+      }
+      options.tables.push_back(std::move(table));
+    }
     ASSIGN_OR_RETURN(auto storage, RocksStorage::Open(std::move(options)));
     return std::unique_ptr<Storage>(std::move(storage));
   };

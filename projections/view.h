@@ -23,8 +23,16 @@ namespace records::projections {
 using StorageOpener = std::function<absl::StatusOr<std::unique_ptr<eventstore::Storage>>(
     const std::string& folder, const std::vector<std::string>& tables)>;
 
+// How a view lies in RocksDB.
+enum class ViewLayout {
+  kPlain,
+  // For views with rows for each event: every key begins with a root, and cursors stay within one.
+  // New rows are found by a hash of the root.
+  kByRoot,
+};
+
 // The opener of the product: RocksDB.
-StorageOpener RocksViewStorage(size_t block_cache_bytes);
+StorageOpener RocksViewStorage(size_t block_cache_bytes, ViewLayout layout = ViewLayout::kPlain);
 
 struct ViewOptions {
   std::string folder;  // of this view alone: DIR/views/timeline

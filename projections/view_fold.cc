@@ -1,5 +1,7 @@
 #include "projections/view_fold.h"
 
+#include <algorithm>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "eventstore/status_macros.h"
@@ -60,7 +62,7 @@ absl::Status ViewFold::LoadCheckpoint(uint32_t partition) {
     return absl::InvalidArgumentError(absl::StrCat("the log has no partition ", partition));
   }
   Partition& state = state_[partition];
-  state.passed = state.written = Position{.partition = partition, .sequence = 0};
+  state.passed = state.written = state.stored = Position{.partition = partition, .sequence = 0};
   const std::string key = CheckpointKey(partition);
   ASSIGN_OR_RETURN(const auto row, storage_.Get(kRunnerTable, key));
   if (!row.has_value()) return absl::OkStatus();
@@ -70,7 +72,7 @@ absl::Status ViewFold::LoadCheckpoint(uint32_t partition) {
     return Annotate(status, absl::StrCat("view ", projection_.name(), ", partition ", partition,
                                          ", checkpoint ", checkpoint.position.sequence));
   }
-  state.passed = state.written = checkpoint.position;
+  state.passed = state.written = state.stored = checkpoint.position;
   return absl::OkStatus();
 }
 
@@ -97,6 +99,9 @@ absl::StatusOr<FoldProgress> ViewFold::FoldBatch() {
   RETURN_IF_ERROR(failed_);
   if (!has_unwritten_) {
     progress_ = {};
+    for (auto& [number, partition] : state_) {
+      partition.batch_end = log_.Head(Ledger::kEvents, number).sequence;
+    }
     bool more = true;
     while (more && !BatchIsFull() && failed_.ok()) {
       more = false;
@@ -106,15 +111,26 @@ absl::StatusOr<FoldProgress> ViewFold::FoldBatch() {
       }
     }
     RETURN_IF_ERROR(failed_);
-    if (progress_.events == 0) return std::move(progress_);
+    if (progress_.events == 0 && !CheckpointIsFarBehind()) {
+      for (auto& [number, partition] : state_) partition.written = partition.passed;
+      return std::move(progress_);
+    }
     RETURN_IF_ERROR(SealBatch());
   }
   RETURN_IF_ERROR(WriteBatch());
   return std::move(progress_);
 }
 
+bool ViewFold::CheckpointIsFarBehind() const {
+  return std::any_of(state_.begin(), state_.end(), [](const auto& numbered) {
+    const Partition& partition = numbered.second;
+    return partition.passed.sequence - partition.stored.sequence > kUnstoredEventsMax;
+  });
+}
+
 bool ViewFold::FoldTurn(Partition& partition) {
   for (size_t i = 0; i < kEventsPerTurn && !BatchIsFull(); ++i) {
+    if (partition.passed.sequence >= partition.batch_end) return false;
     absl::Status status = ReadWaiting(partition);
     if (status.ok() && !partition.waiting.has_value()) return false;
     if (status.ok()) status = FoldOrPark(*partition.waiting);
@@ -125,6 +141,7 @@ bool ViewFold::FoldTurn(Partition& partition) {
     }
     partition.passed = partition.waiting->position;
     partition.waiting.reset();
+    progress_.moved = true;
     ++progress_.events;
   }
   return true;
@@ -134,13 +151,19 @@ absl::Status ViewFold::ReadWaiting(Partition& partition) {
   RETURN_IF_ERROR(partition.error);
   if (partition.waiting.has_value()) return absl::OkStatus();
   if (partition.follower == nullptr) {
-    ASSIGN_OR_RETURN(partition.follower, log_.Follow({.after = partition.passed}));
+    ASSIGN_OR_RETURN(partition.follower,
+                     log_.Follow({.after = partition.passed, .types = projection_.types()}));
   }
   while (true) {
     ASSIGN_OR_RETURN(FollowMessage message, partition.follower->Next(absl::ZeroDuration()));
     if (message.kind == FollowMessage::Kind::kEvent) {
       partition.waiting = std::move(message.event);
       return absl::OkStatus();
+    }
+    // Events of other types were passed in between.
+    if (message.checkpoint.sequence > partition.passed.sequence) {
+      partition.passed = message.checkpoint;
+      progress_.moved = true;
     }
     if (message.kind == FollowMessage::Kind::kHeartbeat) return absl::OkStatus();
   }
@@ -230,7 +253,7 @@ absl::StatusOr<bool> ViewFold::ReplayPage(const RootId& root) {
 absl::Status ViewFold::SealBatch() {
   for (const uint32_t number : partitions_) {
     const Partition& partition = state_[number];
-    if (partition.passed == partition.written) continue;
+    if (partition.passed == partition.stored) continue;
     const auto checkpoint = log_.CheckpointAt(Ledger::kEvents, partition.passed);
     if (!checkpoint.ok()) return Fail(checkpoint.status());
     batch_.Put(kRunnerTable, CheckpointKey(number), EncodeCheckpoint(*checkpoint));
@@ -248,7 +271,9 @@ absl::Status ViewFold::WriteBatch() {
   if (!status.ok()) return Fail(status);
   unwritten_.Clear();
   has_unwritten_ = false;
-  for (auto& [number, partition] : state_) partition.written = partition.passed;
+  for (auto& [number, partition] : state_) {
+    partition.written = partition.stored = partition.passed;
+  }
   return absl::OkStatus();
 }
 

@@ -27,9 +27,13 @@ struct FoldOptions {
   size_t batch_bytes = 4 * 1024 * 1024;
 };
 
+// A view whose checkpoint lies further back than this for events of no concern to it writes one.
+inline constexpr uint64_t kUnstoredEventsMax = 16'384;
+
 // What one call of ViewFold::FoldBatch() did.
 struct FoldProgress {
-  size_t events = 0;  // passed in the log, folded or held back
+  size_t events = 0;   // folded or held back
+  bool moved = false;  // passed events, perhaps only of types that are not folded
   // The last position of each root that was folded.
   absl::flat_hash_map<eventstore::RootId, eventstore::Position> roots;
   // Roots that were parked, and why.
@@ -65,7 +69,7 @@ class ViewFold {
   // that still cannot be folded: its error; the root stays parked from there.
   [[nodiscard]] absl::Status Replay(const eventstore::RootId& root);
 
-  // The last position folded and written.
+  // The last position that the storage shows the effects of.
   eventstore::Position Applied(uint32_t partition) const;
   const std::vector<uint32_t>& partitions() const { return partitions_; }
 
@@ -77,7 +81,9 @@ class ViewFold {
  private:
   struct Partition {
     eventstore::Position passed;   // in this batch
-    eventstore::Position written;  // in the storage
+    eventstore::Position written;  // what the storage shows
+    eventstore::Position stored;   // of the checkpoint in the storage: behind lies nothing folded
+    uint64_t batch_end = 0;        // where this batch stops: a head, whose root the log has at hand
     std::unique_ptr<eventstore::Follower> follower;
     std::optional<eventstore::StoredEvent> waiting;  // read, and not yet folded
     absl::Status error;                              // the log is damaged or closed there
@@ -90,6 +96,7 @@ class ViewFold {
   absl::Status LoadParked();
 
   bool BatchIsFull() const;
+  bool CheckpointIsFarBehind() const;
   // Folds some events of one partition; false when it has no more for now.
   bool FoldTurn(Partition& partition);
   absl::Status ReadWaiting(Partition& partition);

@@ -47,6 +47,12 @@ absl::StatusOr<std::optional<RoleChange>> ChangeOf(const records::log::v1::Event
 
 }  // namespace
 
+std::vector<std::string> GrantsProjection::types() const {
+  namespace events = records::events::v1;
+  return {events::RoleGranted::descriptor()->full_name(),
+          events::RoleRevoked::descriptor()->full_name()};
+}
+
 absl::Status GrantsProjection::Apply(const eventstore::StoredEvent& event, ViewBatch& batch) const {
   ASSIGN_OR_RETURN(const std::optional<RoleChange> change, ChangeOf(event.event));
   if (!change.has_value()) return absl::OkStatus();

@@ -19,6 +19,7 @@ class GrantsProjection : public Projection {
   std::string name() const override { return "grants"; }
   uint32_t version() const override { return 1; }
   std::vector<std::string> tables() const override { return {"grants"}; }
+  std::vector<std::string> types() const override;
 
   // kDataLoss: the facts, or the row, are damaged. kInvalidArgument: the role has no possible name,
   // or the event is not under a member of staff. Either parks the root, so that its roles are

@@ -183,7 +183,9 @@ absl::Status Server::Parts::OpenViews() {
   if (!Serves(options.serve, "timeline")) return absl::OkStatus();
   timeline_keys = std::make_unique<projections::TimelineKeys>(*sealer, *keys);
   timeline_projection = std::make_unique<projections::TimelineProjection>(*timeline_keys);
-  ASSIGN_OR_RETURN(timeline_owner, OpenView(options.data_folder, *log, *timeline_projection));
+  ASSIGN_OR_RETURN(timeline_owner,
+                   OpenView(options.data_folder, *log, *timeline_projection,
+                            projections::RunnerOptions{}, projections::ViewLayout::kByRoot));
   timeline = timeline_owner->live();
   timeline_reader =
       std::make_unique<projections::TimelineReader>(*timeline->storage, *sealer, *timeline_keys);

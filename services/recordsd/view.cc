@@ -14,11 +14,13 @@ constexpr size_t kBlockCacheBytes = size_t{64} << 20;
 
 absl::StatusOr<std::unique_ptr<projections::View>> TryOpen(
     const std::filesystem::path& folder, const eventstore::EventLog& log,
-    const projections::Projection& projection, const projections::RunnerOptions& runner) {
-  return projections::View::Open(log, projection,
-                                 {.folder = folder.string(),
-                                  .open_storage = projections::RocksViewStorage(kBlockCacheBytes),
-                                  .runner = runner});
+    const projections::Projection& projection, const projections::RunnerOptions& runner,
+    projections::ViewLayout layout) {
+  return projections::View::Open(
+      log, projection,
+      {.folder = folder.string(),
+       .open_storage = projections::RocksViewStorage(kBlockCacheBytes, layout),
+       .runner = runner});
 }
 
 bool IsMendedByFoldingAnew(const absl::Status& status) {
@@ -30,13 +32,14 @@ bool IsMendedByFoldingAnew(const absl::Status& status) {
 
 absl::StatusOr<std::unique_ptr<projections::View>> OpenView(
     const std::string& data_folder, const eventstore::EventLog& log,
-    const projections::Projection& projection, const projections::RunnerOptions& runner) {
+    const projections::Projection& projection, const projections::RunnerOptions& runner,
+    projections::ViewLayout layout) {
   const auto views = std::filesystem::path(data_folder) / "views";
   const auto folder = views / projection.name();
   std::error_code error;
   std::filesystem::create_directories(views, error);
   if (error) return absl::UnavailableError(absl::StrCat("cannot make ", views.string()));
-  auto view = TryOpen(folder, log, projection, runner);
+  auto view = TryOpen(folder, log, projection, runner, layout);
   if (view.ok() || !IsMendedByFoldingAnew(view.status())) return view;
   const auto aside = views / absl::StrCat(projection.name(), ".put-aside");
   Log(LogLevel::kWarn, "view_put_aside",
@@ -44,7 +47,7 @@ absl::StatusOr<std::unique_ptr<projections::View>> OpenView(
   std::filesystem::remove_all(aside, error);
   std::filesystem::rename(folder, aside, error);
   if (error) return view.status();
-  return TryOpen(folder, log, projection, runner);
+  return TryOpen(folder, log, projection, runner, layout);
 }
 
 }  // namespace records::services

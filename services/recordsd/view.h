@@ -15,6 +15,7 @@ namespace records::services {
 // the log.
 absl::StatusOr<std::unique_ptr<projections::View>> OpenView(
     const std::string& data_folder, const eventstore::EventLog& log,
-    const projections::Projection& projection, const projections::RunnerOptions& runner = {});
+    const projections::Projection& projection, const projections::RunnerOptions& runner = {},
+    projections::ViewLayout layout = projections::ViewLayout::kPlain);
 
 }  // namespace records::services

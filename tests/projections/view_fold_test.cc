@@ -282,5 +282,20 @@ TEST(ViewBatchTest, ReadsSeeEarlierWritesOfTheBatch) {
   EXPECT_EQ(*batch.Get(ViewTable(0), "k1"), "stored");
 }
 
+// A batch that ends at a head finds the head's root with the log, and the next batch goes on.
+TEST_F(ViewFoldTest, EventsThatComeDuringABatchAreOfTheNext) {
+  const RootId root = TestRoot(3, 1);
+  log_.Add(NoteEvent(root, "a"));
+  const auto fold = Open();
+  ASSERT_EQ(fold->FoldBatch()->events, 1u);
+  log_.Add(NoteEvent(root, "b"));
+  const auto progress = fold->FoldBatch();
+  ASSERT_TRUE(progress.ok());
+  EXPECT_EQ(progress->events, 1u);
+  EXPECT_TRUE(progress->moved);
+  EXPECT_FALSE(fold->FoldBatch()->moved);
+  EXPECT_EQ(Note(root), "a1;b2;");
+}
+
 }  // namespace
 }  // namespace records::projections

@@ -53,10 +53,10 @@ absl::Status Rebuild(ProductStore& store, const std::filesystem::path& data,
   const absl::Time start = absl::Now();
   const absl::Duration before = ProcessorTime();
   ASSIGN_OR_RETURN(
-      auto view,
-      projections::View::Open(store.log(), store.timeline(),
-                              {.folder = folder.string(),
-                               .open_storage = projections::RocksViewStorage(kViewCacheBytes)}));
+      auto view, projections::View::Open(store.log(), store.timeline(),
+                                         {.folder = folder.string(),
+                                          .open_storage = projections::RocksViewStorage(
+                                              kViewCacheBytes, projections::ViewLayout::kByRoot)}));
   for (uint32_t p = 0; p < store.log().partition_count(); ++p) {
     const auto head = store.log().Head(eventstore::Ledger::kEvents, p);
     if (head.sequence == 0) continue;

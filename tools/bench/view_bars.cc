@@ -52,7 +52,7 @@ struct FoldTime {
 absl::StatusOr<FoldTime> FoldAll(ProductStore& store, const std::filesystem::path& folder) {
   std::filesystem::remove_all(folder);
   ASSIGN_OR_RETURN(auto storage,
-                   projections::RocksViewStorage(kViewCacheBytes)(
+                   projections::RocksViewStorage(kViewCacheBytes, projections::ViewLayout::kByRoot)(
                        folder.string(), projections::StorageTables(store.timeline())));
   ASSIGN_OR_RETURN(auto fold, projections::ViewFold::Create(store.log(), store.timeline(), *storage,
                                                             projections::FoldOptions{}));
