@@ -6,11 +6,13 @@
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 
+#include <array>
+#include <atomic>
 #include <chrono>
 #include <exception>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/container/node_hash_map.h"
 #include "absl/strings/str_cat.h"
 
 namespace records::services {
@@ -53,19 +55,41 @@ class GaugeCollector final : public prometheus::Collectable {
 
 }  // namespace
 
+namespace {
+
+// What is measured of one method. Finding a counter by its labels costs more than counting.
+struct MethodMeters {
+  prometheus::Histogram* duration = nullptr;
+  std::array<std::atomic<prometheus::Counter*>, grpc::StatusCode::UNAUTHENTICATED + 1> calls{};
+};
+
+}  // namespace
+
 struct Metrics::Internals {
   std::unique_ptr<prometheus::Exposer> exposer;
   std::shared_ptr<prometheus::Registry> registry = std::make_shared<prometheus::Registry>();
   std::shared_ptr<GaugeCollector> gauges;
   prometheus::Family<prometheus::Counter>* calls = nullptr;
   // By path "/package.Service/Method"; only methods of ours, so a stranger cannot make labels.
-  absl::flat_hash_map<std::string, prometheus::Histogram*> durations;
+  absl::node_hash_map<std::string, MethodMeters> methods;
 
   void Count(const std::string& path, int code, double seconds) {
-    auto duration = durations.find(path);
-    const std::string method = duration == durations.end() ? "other" : path;
-    calls->Add({{"method", method}, {"code", std::to_string(code)}}).Increment();
-    if (duration != durations.end()) duration->second->Observe(seconds);
+    const auto found = methods.find(path);
+    if (found == methods.end()) return CounterOf("other", code).Increment();
+    MethodMeters& meters = found->second;
+    meters.duration->Observe(seconds);
+    if (code < 0 || static_cast<size_t>(code) >= meters.calls.size()) {
+      return CounterOf(path, code).Increment();
+    }
+    std::atomic<prometheus::Counter*>& known = meters.calls[static_cast<size_t>(code)];
+    prometheus::Counter* counter = known.load(std::memory_order_acquire);
+    if (counter == nullptr) known.store(counter = &CounterOf(path, code));
+    counter->Increment();
+  }
+
+  // The family gives the same counter for the same labels.
+  prometheus::Counter& CounterOf(const std::string& method, int code) {
+    return calls->Add({{"method", method}, {"code", std::to_string(code)}});
   }
 };
 
@@ -129,7 +153,7 @@ absl::StatusOr<std::unique_ptr<Metrics>> Metrics::Create(const std::string& addr
                         .Help("Duration of calls, from their arrival to their status")
                         .Register(*internals->registry);
   for (const std::string& method : methods) {
-    internals->durations[PathOf(method)] =
+    internals->methods[PathOf(method)].duration =
         &durations.Add({{"method", PathOf(method)}}, DurationBuckets());
   }
   internals->gauges = std::make_shared<GaugeCollector>(std::move(gauges));

@@ -1,5 +1,7 @@
 #include "services/validation/fields.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <optional>
 
 #include "absl/container/flat_hash_set.h"
@@ -94,6 +96,11 @@ bool HoldsCardNumber(const DigitRun& run) {
 }
 
 bool HasCardNumber(absl::string_view text) {
+  // Most texts, and ten times as fast.
+  if (std::count_if(text.begin(), text.end(), absl::ascii_isdigit) <
+      static_cast<std::ptrdiff_t>(kCardDigitsMin)) {
+    return false;
+  }
   DigitRun run;
   bool gap = true;  // before the next digit
   for (char c : text) {
