@@ -60,7 +60,7 @@ void ServeUntilStopped(records::services::Server& server, const sigset_t& signal
 
 int main(int argc, char** argv) {
   // Debian's Abseil is built with its checks: at each lock it looks for cycles of locks, which took
-  // a twentieth of the time of a call. Tests keep the checks.
+  // a hundredth of the time of a call. Tests keep the checks.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   const auto parsed = records::services::ParseOptions(argc, argv);
   if (parsed.exit_code >= 0) return parsed.exit_code;
