@@ -93,7 +93,7 @@ void Put(Shared& shared, const Judgement& judgement) {
 
 // Runs `work` in a child of this process; returns its wait status.
 template <typename Work>
-int InChild(Work work) {
+int InChild(const std::string& errors, Work work) {
   const fs::directory_iterator threads("/proc/self/task");
   if (std::distance(threads, fs::directory_iterator()) != 1) {
     std::cerr << "a process with threads cannot be forked: open stores in children only\n";
@@ -103,10 +103,9 @@ int InChild(Work work) {
   std::fflush(nullptr);
   const pid_t child = fork();
   if (child == 0) {
-    // What the product logs and RocksDB's assertions print would drown the test's own words.
-    for (std::FILE* stream : {stdout, stderr}) {
-      if (std::freopen("/dev/null", "w", stream) == nullptr) std::_Exit(3);
-    }
+    // What the product logs would drown the test's own words.
+    if (std::freopen("/dev/null", "w", stdout) == nullptr) std::_Exit(3);
+    if (std::freopen(errors.c_str(), "w", stderr) == nullptr) std::_Exit(3);
     alarm(kSecondsPerDamage);
     work();
     std::_Exit(0);
@@ -200,7 +199,7 @@ absl::Status DamageRun::Build(StoreState state) {
   fs::remove_all(folder_);
   fs::create_directories(folder_);
   const std::string kept = folder_ + (state == StoreState::kClosed ? "/closed" : "/killed");
-  const int status = InChild([&] {
+  const int status = InChild(folder_ + "/errors", [&] {
     const auto subject = maker_();
     const absl::Status made = subject->Make({.closed = folder_ + "/closed",
                                              .killed = folder_ + "/killed",
@@ -214,7 +213,7 @@ absl::Status DamageRun::Build(StoreState state) {
   }
   older_ = ReadFolder(folder_ + "/older");
   WriteFolder(folder_ + "/whole", pristine_);
-  const int read = InChild([&] {
+  const int read = InChild(folder_ + "/errors", [&] {
     const auto subject = maker_();
     const std::string work = folder_ + "/work";
     WriteFolder(work, pristine_);
@@ -323,6 +322,18 @@ Judgement DamageRun::JudgeOne(DamageSubject& subject, const Damage& damage, bool
   return judgement;
 }
 
+Judgement DamageRun::JudgeCrash(int signal) const {
+  if (signal == SIGALRM) return {Verdict::kWrong, "it hung"};
+  // "PROGRAM: ./table/block_based/FILE.cc:79: FUNCTION: Assertion `...' failed."
+  const std::string said = ReadFile(folder_ + "/errors");
+  const size_t place = said.find(": ./");
+  const bool by_rocksdb = signal == SIGABRT && place != std::string::npos &&
+                          absl::StrContains(said, "Assertion") &&
+                          absl::StrContains(said, "rocksdb::");
+  if (!by_rocksdb) return {Verdict::kWrong, absl::StrCat("ended by signal ", signal, ": ", said)};
+  return {Verdict::kNamedByCrash, said.substr(place + 2)};
+}
+
 std::vector<Judgement> DamageRun::Judge(const std::vector<Damage>& damages) const {
   const size_t bytes = sizeof(Shared) * damages.size();
   void* memory = mmap(nullptr, bytes + sizeof(Board), PROT_READ | PROT_WRITE,
@@ -333,7 +344,7 @@ std::vector<Judgement> DamageRun::Judge(const std::vector<Damage>& damages) cons
   size_t next = 0;
   bool crashed = false;
   while (next < damages.size()) {
-    const int status = InChild([&] {
+    const int status = InChild(folder_ + "/errors", [&] {
       const auto subject = maker_();
       if (crashed) {
         const std::string lost = WhatIsLost(*subject, damages[next - 1]);
@@ -352,9 +363,7 @@ std::vector<Judgement> DamageRun::Judge(const std::vector<Damage>& damages) cons
     crashed = WIFSIGNALED(status) && next < damages.size();
     if (!crashed && status != 0) std::abort();
     if (!crashed) continue;
-    const bool hung = WTERMSIG(status) == SIGALRM;
-    Put(board->results[next], {hung ? Verdict::kWrong : Verdict::kNamedByCrash,
-                               hung ? "the start hung" : "RocksDB ended the process"});
+    Put(board->results[next], JudgeCrash(WTERMSIG(status)));
     board->current = ++next;
   }
   std::vector<Judgement> judgements;

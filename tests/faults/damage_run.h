@@ -88,6 +88,8 @@ class DamageRun {
   absl::Status Build(StoreState state);
   // `whole`: the work folder holds the store as it was built; set for the next one.
   Judgement JudgeOne(DamageSubject& subject, const Damage& damage, bool& whole) const;
+  // Of what ended a child by a signal.
+  Judgement JudgeCrash(int signal) const;
   Judgement JudgeAnswers(const Reading& reading) const;
   // Whether no file but the damaged one differs from how the store was built.
   bool IsUntouched(const Damage& damage) const;

@@ -106,7 +106,8 @@ class EveryByteTest : public testing::TestWithParam<Store> {
         if (++wrong <= 20) ADD_FAILURE() << damages[i].Describe() << ": " << judgement.why;
       }
       if (judgement.verdict == Verdict::kNamedByCrash) {
-        std::cout << "  ended by RocksDB: " << damages[i].Describe() << "\n";
+        std::cout << "  ended by RocksDB: " << damages[i].Describe() << ": " << judgement.why
+                  << "\n";
       }
     }
     PrintTable(counts);
