@@ -5,6 +5,7 @@
 #   records_cc_library(NAME x SRCS a.cc HDRS a.h DEPS y)                 a library, used as records::x
 #   records_cc_binary(NAME x SRCS main.cc DEPS y)                        a program
 #   records_cc_test(NAME x_test SRCS x_test.cc DEPS y LABELS unit)       a GoogleTest program, run by ctest
+#   records_fuzz_target(NAME fuzz_x SRCS fuzz_x.cc DEPS y)               a fuzz target; else the replay of its corpus
 #   records_script_test(NAME x COMMAND tools/x --flag LABELS lint)       a script of this tree, run by ctest
 #
 # DEPS name other records targets without the prefix, or any imported target (absl::strings).
@@ -13,6 +14,7 @@ option(RECORDS_BUILD_TESTS "Build the tests" ON)
 option(RECORDS_PRECOMPILED_HEADERS "Compile the usual headers once; OFF shows that each file stands alone" ON)
 option(RECORDS_PLANTED_BUGS "Compile the deliberate bugs in, for the tests that must catch them; never ships" OFF)
 set(RECORDS_SANITIZE "" CACHE STRING "Sanitizers for our own code: 'address,undefined' or 'thread'")
+option(RECORDS_FUZZ "Fuzz targets under libFuzzer (needs clang); else they replay their corpus" OFF)
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
@@ -54,18 +56,27 @@ target_include_directories(records_options INTERFACE ${PROJECT_SOURCE_DIR})
 file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/proto_gen/records_planted_bugs.h
   CONTENT "#cmakedefine01 RECORDS_PLANTED_BUGS\n")
 target_compile_options(records_options INTERFACE
-  -Wall -Wextra -Wpedantic -Werror -Wnon-virtual-dtor -Woverloaded-virtual -Wshadow=local
-  -Wno-missing-field-initializers -fno-omit-frame-pointer -pthread -Wno-error=invalid-pch
+  -Wall -Wextra -Wpedantic -Werror -Wnon-virtual-dtor -Woverloaded-virtual $<$<CXX_COMPILER_ID:GNU>:-Wshadow=local>
+  -Wno-missing-field-initializers -fno-omit-frame-pointer -pthread $<$<CXX_COMPILER_ID:GNU>:-Wno-error=invalid-pch>)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC 12 sees these where they are not, in std::string of its own library (GCC bugs 105329, 105651).
-  -Wno-array-bounds -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread)
+  target_compile_options(records_options INTERFACE
+    -Wno-array-bounds -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread)
+endif()
 if(RECORDS_MOLD)
   target_link_options(records_options INTERFACE -fuse-ld=mold)
 endif()
 if(RECORDS_SANITIZE)
   target_compile_options(records_options INTERFACE -fsanitize=${RECORDS_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(records_options INTERFACE -fsanitize=${RECORDS_SANITIZE})
-  # GCC 12 warns about its own sanitizer instrumentation here.
-  target_compile_options(records_options INTERFACE -Wno-maybe-uninitialized -Wno-tsan)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # GCC 12 warns about its own sanitizer instrumentation here.
+    target_compile_options(records_options INTERFACE -Wno-maybe-uninitialized -Wno-tsan)
+  endif()
+endif()
+if(RECORDS_FUZZ)
+  # Every edge of our own code is counted, so that the fuzzer sees where an input leads.
+  target_compile_options(records_options INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
 # Headers of others that most files read, compiled once: position independent for libraries, with GoogleTest for tests.
@@ -165,6 +176,31 @@ function(records_cc_test)
   foreach(label IN LISTS arg_LABELS)
     add_dependencies(tests_${label} ${arg_NAME})
   endforeach()
+endfunction()
+
+# A target of tests/fuzz and its corpus, tests/fuzz/corpus/<name without fuzz_>. In the preset fuzz it is a program of
+# libFuzzer; else a test that replays the corpus. SRCS define records::fuzz::TestOne() and WriteSeeds().
+if(RECORDS_FUZZ)
+  add_custom_target(fuzz_targets)
+endif()
+function(records_fuzz_target)
+  cmake_parse_arguments(arg "" "NAME" "SRCS;DEPS" ${ARGN})
+  if(RECORDS_FUZZ)
+    records_cc_binary(NAME ${arg_NAME} SRCS ${arg_SRCS} DEPS fuzz_target ${arg_DEPS})
+    target_compile_definitions(${arg_NAME} PRIVATE RECORDS_FUZZ)
+    target_link_options(${arg_NAME} PRIVATE -fsanitize=fuzzer)
+    add_dependencies(fuzz_targets ${arg_NAME})
+    return()
+  endif()
+  _records_resolve(deps fuzz_target ${arg_DEPS})
+  string(REGEX REPLACE "^fuzz_" "" corpus ${arg_NAME})
+  set(test ${arg_NAME}_replay)
+  add_executable(${test} ${arg_SRCS} ${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cc)
+  target_link_libraries(${test} PRIVATE records_options ${deps} GTest::gmock)
+  _records_use_headers(${test} records_test_headers)
+  add_test(NAME ${test} COMMAND ${test} tests/fuzz/corpus/${corpus} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set_tests_properties(${test} PROPERTIES LABELS unit TIMEOUT 300)
+  add_dependencies(tests_unit ${test})
 endfunction()
 
 # COMMAND is run from the top of the tree. BINARIES are the programs it drives, built with its label's target and told

@@ -55,19 +55,21 @@ struct Copy {
   absl::string_view payload;
 };
 
-std::optional<Copy> ReadCopy(absl::string_view slot, size_t number) {
+absl::StatusOr<std::optional<Copy>> ReadCopy(absl::string_view slot, size_t number) {
   if (slot.size() < kHeaderSize) return std::nullopt;
   Fields fields(slot);
-  const bool is_ours = fields.Bytes(kMagic.size()) == kMagic && fields.Number(4) == kCopyVersion;
+  const bool is_ours = fields.Bytes(kMagic.size()) == kMagic;
+  const uint64_t version = fields.Number(4);
   const uint64_t size = fields.Number(4);
   const uint64_t generation = fields.Number(8);
   const absl::string_view checksum = fields.Bytes(kHashSize);
-  if (!is_ours || size > kPayloadMax || size > fields.left() || generation % 2 != number) {
-    return std::nullopt;
-  }
+  if (!is_ours || size > kPayloadMax || size > fields.left()) return std::nullopt;
   const absl::string_view payload = fields.Bytes(size);
   const Hash computed = Sha256({slot.substr(0, kPrefixSize), payload});
   if (AsView(computed) != checksum) return std::nullopt;
+  // Whole, and newer than this program: the other copy would be an older state.
+  if (version != kCopyVersion) return absl::DataLossError("a copy in it is of another version");
+  if (generation % 2 != number) return std::nullopt;
   return Copy{generation, payload};
 }
 
@@ -77,8 +79,9 @@ absl::StatusOr<AnchorReading> ReadOnce(const std::string& path) {
   size_t valid = 0;
   for (size_t number = 0; number < 2; ++number) {
     const absl::string_view all = content;
-    const std::optional<Copy> copy =
-        ReadCopy(all.substr(std::min(all.size(), number * kSlotSize), kSlotSize), number);
+    ASSIGN_OR_RETURN(
+        const std::optional<Copy> copy,
+        ReadCopy(all.substr(std::min(all.size(), number * kSlotSize), kSlotSize), number));
     if (!copy) continue;
     ++valid;
     if (valid == 1 || copy->generation > reading.generation) {
@@ -108,12 +111,16 @@ absl::StatusOr<LogAnchor> ParseLogAnchor(absl::string_view payload) {
   anchor.key_store_sequence = fields.Number(8);
   anchor.erasures = fields.Head();
   const uint64_t count = fields.Number(4);
+  const absl::Status other = absl::DataLossError("it is not the anchor of a log of this format");
   if (version != kFormatVersion || count == 0 || count > 2 * kPartitionsMax ||
-      fields.left() != count * (8 + kHashSize)) {
-    return absl::DataLossError("it is not the anchor of a log of this format");
+      fields.left() != count * (8 + kHashSize) ||
+      anchor.store.find_first_not_of('\0') == std::string::npos) {
+    return other;
   }
   for (uint64_t i = 0; i < count; ++i) {
-    anchor.trees.push_back(fields.Head());
+    const TreeHead head = fields.Head();
+    if (head.size > kTreeSizeMax || (head.size == 0 && head.root != EmptyRoot())) return other;
+    anchor.trees.push_back(head);
   }
   return anchor;
 }

@@ -4,6 +4,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "tools/recordsctl/text.h"
 #include "tools/recordsctl/verify/format.h"
 
 namespace records::tools::verify {
@@ -92,7 +93,8 @@ void AddTimeFaults(const DecodedEvent& event, std::vector<std::string>* faults) 
 
 bool HasStreamName(const DecodedEvent& event) {
   return IsName(event.organisation, 1) && IsName(event.collection, 1) &&
-         IsName(event.sub_stream, 0) && event.root.size() == kIdSize;
+         IsName(event.sub_stream, 0) && event.root.size() == kIdSize &&
+         event.root.find_first_not_of('\0') != absl::string_view::npos;
 }
 
 int64_t StartOfDay(int64_t time_us) {
@@ -112,6 +114,10 @@ std::vector<std::string> EnvelopeFaults(const DecodedEvent& event, uint64_t byte
   if (!IsIdOrAbsent(event.actor) || !IsIdOrAbsent(event.causation) ||
       !IsIdOrAbsent(event.correlation)) {
     faults.push_back("an id in its header is not 16 bytes");
+  }
+  // No reader of protobuf takes a message with another text.
+  if (!IsUtf8(event.purpose) || !IsUtf8(event.lawful_basis)) {
+    faults.push_back("its purpose or lawful basis is not UTF-8");
   }
   if (event.sealed.size() > kSealedPartsMax) {
     faults.push_back(

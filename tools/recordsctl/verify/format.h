@@ -24,6 +24,7 @@ inline constexpr size_t kRequestValueSize = 1 + 2 + 8;
 inline constexpr size_t kTileKeySize = 1 + 2 + 1 + 8;
 inline constexpr size_t kTileWidth = 256;
 inline constexpr size_t kTileSize = kTileWidth * kHashSize;
+inline constexpr uint64_t kTreeSizeMax = uint64_t{1} << 62;
 inline constexpr uint64_t kEventBytesMax = 512 * 1024;
 inline constexpr uint64_t kAppendEventsMax = 64;
 inline constexpr uint64_t kAppendBytesMax = 2 * 1024 * 1024;
