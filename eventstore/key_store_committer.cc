@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "eventstore/planted_bug.h"
 #include "eventstore/status_macros.h"
 
 namespace records::eventstore {
@@ -63,10 +64,12 @@ void PendingChanges::Drop() {
 }
 
 KeyStoreCommitter::KeyStoreCommitter(Storage& storage, std::unique_ptr<Anchor> anchor,
-                                     StoreId store, KeyStoreState state, ErasureHead erasures)
+                                     StoreId store, KeyStoreState state, ErasureHead erasures,
+                                     std::function<void(const absl::Status&)> on_fatal)
     : storage_(storage),
       anchor_(std::move(anchor)),
       store_(store),
+      on_fatal_(std::move(on_fatal)),
       state_(state),
       erasures_(erasures) {}
 
@@ -126,6 +129,7 @@ void KeyStoreCommitter::Write(const std::vector<Waiting*>& group) {
   if (pending.batch().empty()) return;
   const absl::Status written = WriteBatch(pending);
   if (written.ok()) return;
+  if (on_fatal_ && !health().ok()) on_fatal_(written);
   // Also who changed nothing: what it saw may be what was not written.
   for (Waiting* waiting : group) {
     if (waiting->result.ok()) waiting->result = written;
@@ -135,7 +139,9 @@ void KeyStoreCommitter::Write(const std::vector<Waiting*>& group) {
 absl::Status KeyStoreCommitter::WriteBatch(PendingChanges& pending) {
   const KeyStoreState next = NextState(state(), pending.batch(), pending.rows());
   pending.batch().Put(kKeyStoreMetaTable, kStateRow, EncodeState(next));
-  absl::Status status = storage_.Write(pending.batch(), Storage::Durability::kSynced);
+  const auto durability = PLANTED_BUG("new-key-not-synced") ? Storage::Durability::kUnsynced
+                                                            : Storage::Durability::kSynced;
+  absl::Status status = storage_.Write(pending.batch(), durability);
   if (DeletesFromDirectory(pending.batch())) ++directory_deletions_;
   if (absl::IsResourceExhausted(status)) return status;
   if (status.ok()) {

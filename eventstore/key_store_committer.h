@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -60,11 +61,13 @@ class PendingChanges {
 // anchor.
 //
 // Thread-safe. Must not outlive storage. After a failed write or anchor the outcome is unknown:
-// every later change is refused with kUnavailable.
+// every later change is refused with kUnavailable, and `on_fatal` is told once, on the thread of
+// the caller whose change it was.
 class KeyStoreCommitter {
  public:
   KeyStoreCommitter(Storage& storage, std::unique_ptr<Anchor> anchor, StoreId store,
-                    KeyStoreState state, ErasureHead erasures);
+                    KeyStoreState state, ErasureHead erasures,
+                    std::function<void(const absl::Status&)> on_fatal);
 
   // Decides a change: sees what is there, and puts or deletes. Called once, from any thread, never
   // two at a time.
@@ -104,6 +107,7 @@ class KeyStoreCommitter {
   Storage& storage_;
   const std::unique_ptr<Anchor> anchor_;  // used by the leader only
   const StoreId store_;
+  const std::function<void(const absl::Status&)> on_fatal_;
 
   std::atomic<uint64_t> directory_deletions_{0};
   mutable absl::Mutex mutex_;

@@ -24,8 +24,8 @@ DurableKeyStore::DurableKeyStore(Parts parts, RowSealer sealer)
       secrets_(std::move(parts.secrets)),
       cache_(ports_.cached_keys),
       directory_cache_(ports_.cached_keys),
-      committer_(*ports_.storage, std::move(parts.anchor), parts.store, parts.state,
-                 parts.erasures),
+      committer_(*ports_.storage, std::move(parts.anchor), parts.store, parts.state, parts.erasures,
+                 ports_.on_fatal),
       fenced_(std::move(parts.fenced)),
       masters_(std::move(parts.masters)),
       sealer_(std::make_shared<const RowSealer>(std::move(sealer))) {}
@@ -152,7 +152,7 @@ absl::Status DurableKeyStore::EndKey(const KeyPurpose& purpose) {
     return absl::OkStatus();
   }));
   if (ended.has_value()) RememberEnded(*ended);
-  cache_.Evict(purpose);
+  if (!PLANTED_BUG("ended-key-stays-cached")) cache_.Evict(purpose);
   return absl::OkStatus();
 }
 
@@ -215,7 +215,7 @@ absl::Status DurableKeyStore::Check(const Append& append) const {
     if (fenced_.contains(subject) && !PLANTED_BUG("fence-ignored")) return SubjectFenced();
   }
   for (const KeyId& key : append.keys) {
-    if (ended_.contains(key)) return KeyEnded();
+    if (ended_.contains(key) && !PLANTED_BUG("ended-key-not-guarded")) return KeyEnded();
   }
   return absl::OkStatus();
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -35,6 +36,9 @@ struct KeyStoreOptions {
   bool is_restoring = false;
   // Not owned; nullptr: the machine's.
   rocksdb::Env* env = nullptr;
+  // Called once, when a change has failed and the store takes no more: the process should end, and
+  // the next start settles what is there. From the thread of the caller whose change it was.
+  std::function<void(const absl::Status&)> on_fatal;
 };
 
 // Opens the key store of a data folder, or makes it when nothing of one is there. Opens read-only
@@ -56,6 +60,7 @@ struct KeyStorePorts {
   const Clock* clock = nullptr;
   Random* random = nullptr;
   size_t cached_keys = kCachedKeysMax;
+  std::function<void(const absl::Status&)> on_fatal;  // as above
 };
 
 // As OpenKeyStore(), over ports, which must outlive the store; for tests and the simulation.

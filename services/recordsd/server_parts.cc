@@ -4,13 +4,16 @@
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 
+#include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
 #include "eventstore/status_macros.h"
 #include "services/auth/metadata_processor.h"
 #include "services/auth/server_credentials.h"
@@ -32,6 +35,7 @@ constexpr int kServerThreadsMax = 64;
 // all descriptors.
 constexpr int kHandshakeTimeoutMilliseconds = 5'000;
 constexpr int kConnectionIdleMilliseconds = 600'000;
+constexpr absl::Duration kCatchUpMax = absl::Minutes(5);
 
 absl::Status MakePrivateFolder(const std::string& folder) {
   std::error_code error;
@@ -73,6 +77,24 @@ absl::StatusOr<std::pair<std::string, std::string>> SplitPair(absl::string_view 
   std::pair<std::string, std::string> pair = absl::StrSplit(text, absl::MaxSplits('=', 1));
   if (!pair.first.empty() && !pair.second.empty()) return pair;
   return absl::InvalidArgumentError(absl::StrCat(option, " must have the form NAME=VALUE"));
+}
+
+// Outcome unknown: nothing more may be written. The next start settles what is there.
+std::function<void(const absl::Status&)> EndAfter(const char* event) {
+  return [event](const absl::Status& status) {
+    Log(LogLevel::kError, event, {{"why", std::string(status.message())}});
+    std::_Exit(1);
+  };
+}
+
+// Waits until a view has come to where the log stands now.
+absl::Status WaitForHead(const eventstore::EventLog& log, const projections::Runner& runner) {
+  const absl::Time deadline = absl::Now() + kCatchUpMax;
+  for (uint32_t partition = 0; partition < log.partition_count(); ++partition) {
+    const auto head = log.Head(eventstore::Ledger::kEvents, partition);
+    if (head.sequence > 0) RETURN_IF_ERROR(runner.WaitFor(head, deadline));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -139,18 +161,15 @@ absl::Status Server::Parts::OpenIssuers() {
 
 absl::Status Server::Parts::OpenStore() {
   ASSIGN_OR_RETURN(keys, eventstore::OpenKeyStore({.data_dir = options.data_folder,
-                                                   .master_key_file = options.master_key_file}));
+                                                   .master_key_file = options.master_key_file,
+                                                   .on_fatal = EndAfter("key_store_failed")}));
   eventstore::LogOptions log_options{
       .data_dir = options.data_folder, .partition_count = options.partitions, .guard = keys.get()};
   log_options.disk_reserve_bytes = options.disk_reserve_mib << 20;
   log_options.disk_floor_bytes = options.disk_floor_mib << 20;
   log_options.block_cache_bytes = options.log_cache_mib << 20;
   log_options.write_ahead_log_bytes_max = options.log_unflushed_mib << 20;
-  log_options.on_fatal = [](const absl::Status& status) {
-    // Outcome unknown: nothing more may be written. The next start settles what is there.
-    Log(LogLevel::kError, "log_failed", {{"why", std::string(status.message())}});
-    std::_Exit(1);
-  };
+  log_options.on_fatal = EndAfter("log_failed");
   ASSIGN_OR_RETURN(log, eventstore::OpenLog(std::move(log_options)));
   sealer = std::make_unique<eventstore::Sealer>(*keys, *categories, eventstore::SystemRandom());
   return OpenBackups();
@@ -180,6 +199,9 @@ absl::Status Server::Parts::OpenViews() {
   ASSIGN_OR_RETURN(grants_owner, OpenView(options.data_folder, *log, grants_projection));
   grants = grants_owner->live();
   grants_view = std::make_unique<projections::GrantsView>(*grants->storage);
+  // A crash may have taken the view's last batches, and with them a revocation that was
+  // acknowledged; a view that is folded anew has none at first. No call is decided before.
+  RETURN_IF_ERROR(WaitForHead(*log, *grants->runner));
   if (!Serves(options.serve, "timeline")) return absl::OkStatus();
   timeline_keys = std::make_unique<projections::TimelineKeys>(*sealer, *keys);
   timeline_projection = std::make_unique<projections::TimelineProjection>(*timeline_keys);

@@ -70,6 +70,7 @@ class KeyStoreFixture : public ::testing::Test {
     ports.clock = &clock_;
     ports.random = &random_;
     ports.cached_keys = cached_keys;
+    ports.on_fatal = [this](const absl::Status&) { ++told_fatal_; };
     absl::StatusOr<std::unique_ptr<KeyStore>> opened = OpenKeyStoreOver(ports);
     if (opened.ok()) store_ = *std::move(opened);
     return opened.status();
@@ -110,6 +111,7 @@ class KeyStoreFixture : public ::testing::Test {
   // -1: never. 0: the next one.
   int writes_until_failure_ = -1;
   int writes_until_lost_sync_ = -1;
+  int told_fatal_ = 0;
   absl::Status before_status_ = absl::UnknownError("disk");
   absl::Status after_status_ = absl::UnknownError("sync");
   std::unique_ptr<KeyStore> store_;

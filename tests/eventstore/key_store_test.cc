@@ -420,6 +420,7 @@ TEST_F(KeyStoreTest, AfterAFailedSyncNothingIsTaken) {
   writes_until_lost_sync_ = 0;
   EXPECT_EQ(store_->GetOrCreateKey(purpose).status().code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(store_->GetOrCreateKey(purpose).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(told_fatal_, 1) << "the owner is told once, so that the process ends";
   storage_.Crash(0);
   Open();
   EXPECT_FALSE(store_->FindKey(purpose)->has_value());
