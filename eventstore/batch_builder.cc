@@ -12,7 +12,7 @@ namespace {
 
 absl::StatusOr<Appended> RepeatOf(Appended first, absl::string_view first_digest,
                                   const RequestDigest& digest) {
-  if (!ConstantTimeEquals(first_digest, AsBytes(digest))) {
+  if (!ConstantTimeEquals(first_digest, AsBytes(digest)) && !PLANTED_BUG("digest-not-compared")) {
     return absl::AlreadyExistsError(
         "REQUEST_ID_REUSED: this request id was used before for something else. Use a new one.");
   }
@@ -100,8 +100,9 @@ Decision BatchBuilder::Add(PreparedAppend prepared) {
 
 absl::StatusOr<std::optional<Decision>> BatchBuilder::FindRequest(const Append& append) const {
   if (!append.request_key) return std::nullopt;
+  if (PLANTED_BUG("request-forgotten")) return std::nullopt;
   const auto made = requests_.find(*append.request_key);
-  if (made != requests_.end()) {
+  if (made != requests_.end() && !PLANTED_BUG("request-of-this-batch-forgotten")) {
     return Decision{.outcome = RepeatOf(made->second.outcome, AsBytes(made->second.digest),
                                         append.request_digest),
                     .after_batch = true};
@@ -148,7 +149,7 @@ absl::StatusOr<std::optional<Decision>> BatchBuilder::CheckExpectations(
 }
 
 absl::Status BatchBuilder::CheckClockAndRoom(const Append& append) const {
-  if (now_ < last_recorded_ - kClockBehindMax) {
+  if (now_ < last_recorded_ - kClockBehindMax && !PLANTED_BUG("clock-not-checked")) {
     return absl::FailedPreconditionError(absl::StrCat(
         "CLOCK_BEHIND: the clock stands at ", absl::FormatTime(now_, absl::UTCTimeZone()),
         ", which is before the last event. Set the clock right."));
@@ -174,7 +175,7 @@ absl::Time BatchBuilder::RecordedAt(const NewEvent& event) const {
 
 Appended BatchBuilder::Write(PreparedAppend prepared) {
   Append& append = prepared.append;
-  last_recorded_ = std::max(last_recorded_, now_);
+  last_recorded_ = PLANTED_BUG("recorded-at-goes-back") ? now_ : std::max(last_recorded_, now_);
   const size_t tree_index = TreeIndex(append.ledger, prepared.partition, partition_count_);
   TileWriter& tree = trees_[tree_index];
   const Appended outcome{{prepared.partition, tree.size() + 1},
@@ -186,13 +187,14 @@ Appended BatchBuilder::Write(PreparedAppend prepared) {
     const Position position{prepared.partition, tree.size() + 1};
     AppendPlace(event.body, revision, position, absl::ToUnixMicros(RecordedAt(event)));
     for (Tile& tile : tree.Append(HashLeaf(event.body))) {
+      if (PLANTED_BUG("tile-wrong")) tile.bytes.back() ^= 1;
       batch_.Put(kTreeTable, TileKey(append.ledger, prepared.partition, tile.id),
                  std::move(tile.bytes));
     }
     batch_.Put(kStreamsTable, StreamRowKey(prepared.event_streams[i], revision),
                EncodeSequence(position.sequence));
     batch_.Put(EventTable(append.ledger), EventKey(position), std::move(event.body));
-    ++head.next_revision;
+    if (i == 0 || !PLANTED_BUG("revision-reused")) ++head.next_revision;
     head.batch = batch_number_;
     ++events_;
   }

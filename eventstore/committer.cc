@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "eventstore/planted_bug.h"
 #include "eventstore/status_macros.h"
 
 namespace records::eventstore {
@@ -17,6 +18,15 @@ absl::Status OutcomeUnknown() {
       "the log could not make this durable: it may be there or not. Try again with the same "
       "request "
       "id.");
+}
+
+// For a planted bug.
+StorageBatch WithoutRequests(const StorageBatch& batch) {
+  StorageBatch rest;
+  for (const StorageBatch::Change& change : batch.changes()) {
+    if (change.table != kRequestsTable) rest.Put(change.table, change.key, change.value);
+  }
+  return rest;
 }
 
 }  // namespace
@@ -184,6 +194,7 @@ void Committer::Commit(std::vector<Waiting> batch) {
       Answer(std::move(waiting.done), std::move(decision.outcome));
     }
   }
+  if (PLANTED_BUG("acknowledge-before-sync")) Answer(std::exchange(deferred, {}));
   absl::Status failure = Persist();
   if (!failure.ok()) {
     for (Deferred& answer : deferred) answer.outcome = OutcomeUnknown();
@@ -199,16 +210,28 @@ void Committer::Commit(std::vector<Waiting> batch) {
 
 absl::Status Committer::Persist() {
   if (builder_.batch().empty()) return absl::OkStatus();
-  RETURN_IF_ERROR(options_.storage->Write(builder_.batch(), Storage::Durability::kSynced));
+  if (PLANTED_BUG("publish-before-durable")) options_.board->Publish(builder_.FinishHeads());
+  if (PLANTED_BUG("anchor-before-sync")) RETURN_IF_ERROR(WriteAnchor());
+  if (PLANTED_BUG("request-id-apart")) {
+    RETURN_IF_ERROR(
+        options_.storage->Write(WithoutRequests(builder_.batch()), Storage::Durability::kSynced));
+  }
+  const auto durability =
+      PLANTED_BUG("lying-fsync") ? Storage::Durability::kUnsynced : Storage::Durability::kSynced;
+  RETURN_IF_ERROR(options_.storage->Write(builder_.batch(), durability));
+  if (!PLANTED_BUG("anchor-never")) RETURN_IF_ERROR(WriteAnchor());
+  options_.board->Publish(builder_.FinishHeads());
+  return absl::OkStatus();
+}
+
+absl::Status Committer::WriteAnchor() {
   options_.anchored.trees = builder_.FinishHeads();
   if (options_.guard != nullptr) options_.anchored.key_store_sequence = options_.guard->Sequence();
   const ErasureHead erased = erasures();
   options_.anchored.erasure_ledger_size = erased.size;
   options_.anchored.erasure_ledger_head = erased.hash;
   ASSIGN_OR_RETURN(const std::string payload, EncodeLogAnchor(options_.anchored));
-  RETURN_IF_ERROR(options_.anchor->Write(payload));
-  options_.board->Publish(options_.anchored.trees);
-  return absl::OkStatus();
+  return options_.anchor->Write(payload);
 }
 
 void Committer::Answer(AppendCallback done, absl::StatusOr<Appended> outcome) {
@@ -229,6 +252,7 @@ void Committer::Answer(std::vector<Deferred> deferred) {
 }
 
 std::deque<Committer::Waiting> Committer::StopWrites(const absl::Status& cause) {
+  if (PLANTED_BUG("writes-go-on-after-failure")) return {};
   absl::MutexLock lock(&mutex_);
   if (health_.ok()) {
     health_ = absl::UnavailableError(

@@ -112,6 +112,7 @@ class Committer {
   void Commit(std::vector<Waiting> batch);
   // Makes the batch durable. Errors: outcome unknown.
   absl::Status Persist();
+  absl::Status WriteAnchor();
   Room MeasureRoom() const;
   void Answer(AppendCallback done, absl::StatusOr<Appended> outcome);
   void Answer(std::vector<Deferred> deferred);

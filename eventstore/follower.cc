@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "eventstore/limits.h"
+#include "eventstore/planted_bug.h"
 #include "eventstore/status_macros.h"
 
 namespace records::eventstore {
@@ -26,7 +27,9 @@ class PageFollower final : public Follower {
         ledger_(options.ledger),
         filter_(std::move(options.types)),
         checkpoint_(options.after),
-        looked_(options.after.sequence) {}
+        looked_(options.after.sequence) {
+    if (PLANTED_BUG("follow-repeats-at-resume") && looked_ > 0) --looked_;
+  }
 
   ~PageFollower() override { --count_; }
 
@@ -66,6 +69,7 @@ class PageFollower final : public Follower {
     message.kind = FollowMessage::Kind::kEvent;
     message.event = std::move(page_[next_in_page_++]);
     checkpoint_ = message.event.position;
+    if (PLANTED_BUG("checkpoint-beyond-delivered")) checkpoint_.sequence = looked_;
     message.checkpoint = checkpoint_;
     return message;
   }
@@ -84,6 +88,7 @@ class PageFollower final : public Follower {
     page_ = std::move(page.events);
     next_in_page_ = 0;
     looked_ = page.next_sequence - 1;
+    if (PLANTED_BUG("follow-skips-at-page-end") && page_.size() == kFollowPage.events) ++looked_;
     return absl::OkStatus();
   }
 

@@ -147,6 +147,12 @@ absl::Status MemoryStorage::Compact(Table table) {
   return absl::OkStatus();
 }
 
+absl::Status MemoryStorage::Sync() {
+  absl::MutexLock lock(&mutex_);
+  synced_batch_ = last_batch_;
+  return absl::OkStatus();
+}
+
 void MemoryStorage::Crash(size_t unsynced_kept) {
   absl::MutexLock lock(&mutex_);
   const uint64_t last = std::min(last_batch_, synced_batch_ + unsynced_kept);

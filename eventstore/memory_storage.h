@@ -31,6 +31,9 @@ class MemoryStorage final : public Storage {
   std::unique_ptr<Cursor> NewCursor(Table table) const override;
   absl::Status Compact(Table table) override;
 
+  // All that was written is on the disk from now on, as after a synced write or a clean close.
+  absl::Status Sync();
+
   // Loses the unsynced batches but the first `unsynced_kept` of them.
   // REQUIRES: no cursor is open.
   void Crash(size_t unsynced_kept);

@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "eventstore/planted_bug.h"
 #include "eventstore/status_macros.h"
 #include "projections/view_rows.h"
 
@@ -16,6 +17,7 @@ using eventstore::PartitionCheckpoint;
 using eventstore::Position;
 using eventstore::RootId;
 using eventstore::Storage;
+using eventstore::StorageBatch;
 using eventstore::StoredEvent;
 
 namespace {
@@ -185,7 +187,7 @@ absl::Status ViewFold::FoldOrPark(const StoredEvent& event) {
 absl::Status ViewFold::Apply(const StoredEvent& event) {
   const absl::Status status = projection_.Apply(event, batch_);
   if (!batch_.storage_error().ok()) return Fail(batch_.storage_error());
-  if (status.ok()) {
+  if (status.ok() || PLANTED_BUG("view-keeps-a-refused-fold")) {
     batch_.Keep();
   } else {
     batch_.Discard();
@@ -266,6 +268,13 @@ absl::Status ViewFold::SealBatch() {
 }
 
 absl::Status ViewFold::WriteBatch() {
+  if (PLANTED_BUG("view-checkpoint-apart")) {
+    StorageBatch first;
+    for (const StorageBatch::Change& change : unwritten_.changes()) {
+      if (change.table == kRunnerTable) first.Put(change.table, change.key, change.value);
+    }
+    RETURN_IF_ERROR(storage_.Write(first, Storage::Durability::kUnsynced));
+  }
   const absl::Status status = storage_.Write(unwritten_, Storage::Durability::kUnsynced);
   if (absl::IsResourceExhausted(status)) return status;
   if (!status.ok()) return Fail(status);

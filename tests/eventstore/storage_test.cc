@@ -159,6 +159,85 @@ TEST(StorageTest, ACrashTakesUnsyncedBatchesFromTheEndAndNoOthers) {
   EXPECT_EQ(**memory.Get(Table{0}, "k"), "3") << "what survived a crash is on the disk";
 }
 
+// All that a storage holds.
+std::string Dump(const Storage& storage) {
+  std::string dump;
+  for (size_t table = 0; table < kTables; ++table) {
+    const std::unique_ptr<Cursor> cursor = storage.NewCursor(Table{table});
+    for (cursor->Seek(""); cursor->Valid(); cursor->Next()) dump += Show(*cursor) + "\n";
+    EXPECT_TRUE(cursor->status().ok());
+    dump += "end of table\n";
+  }
+  return dump;
+}
+
+// What a memory holds after a crash that keeps so many of the batches that were not synced.
+std::string DumpAfterCrash(const std::vector<StorageBatch>& batches, size_t synced, size_t kept) {
+  MemoryStorage memory(kTables);
+  for (size_t i = 0; i < batches.size(); ++i) {
+    EXPECT_TRUE(memory.Write(batches[i], Storage::Durability::kUnsynced).ok());
+    if (i + 1 != synced) continue;
+    EXPECT_TRUE(memory.Sync().ok());
+  }
+  memory.Crash(kept);
+  return Dump(memory);
+}
+
+std::filesystem::path NewestWriteAheadLog(const std::string& folder) {
+  std::filesystem::path newest;
+  for (const auto& file : std::filesystem::directory_iterator(folder)) {
+    if (file.path().extension() != ".log") continue;
+    if (newest.empty() || file.path().filename() > newest.filename()) newest = file.path();
+  }
+  return newest;
+}
+
+// A power cut takes what was not synced from the end of RocksDB's write-ahead log, at any byte.
+// What it then opens with must be what the memory has after some crash of its own.
+TEST(StorageTest, WhatACrashLeavesOnRocksIsWhatACrashCanLeaveInMemory) {
+  const uint64_t seed = std::random_device()();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::mt19937_64 random(seed);
+  const TempFolder folder;
+  std::vector<StorageBatch> batches;  // that are in the store, whatever crashed
+  OpenRocks(folder / "db0", RocksMode::kCreate);
+  size_t lost = 0;
+  for (int life = 0; life < 12; ++life) {
+    const std::string path = folder / ("db" + std::to_string(life));
+    auto rocks = OpenRocks(path, RocksMode::kWrite);
+    size_t synced = batches.size();
+    uintmax_t synced_bytes = std::filesystem::file_size(NewestWriteAheadLog(path));
+    for (size_t writes = random() % 12; writes > 0; --writes) {
+      batches.push_back(RandomBatch(random));
+      const bool sync = random() % 4 == 0;
+      ASSERT_TRUE(rocks
+                      ->Write(batches.back(),
+                              sync ? Storage::Durability::kSynced : Storage::Durability::kUnsynced)
+                      .ok());
+      if (!sync) continue;
+      synced = batches.size();
+      synced_bytes = std::filesystem::file_size(NewestWriteAheadLog(path));
+    }
+    const std::string next = folder / ("db" + std::to_string(life + 1));
+    std::filesystem::copy(path, next, std::filesystem::copy_options::recursive);
+    rocks.reset();
+    const auto log = NewestWriteAheadLog(next);
+    const uintmax_t unsynced_bytes = std::filesystem::file_size(log) - synced_bytes;
+    std::filesystem::resize_file(log, synced_bytes + random() % (unsynced_bytes + 1));
+    rocks = OpenRocks(next, RocksMode::kWrite);
+
+    const std::string left = Dump(*rocks);
+    size_t kept = batches.size() - synced;
+    while (DumpAfterCrash(batches, synced, kept) != left) {
+      ASSERT_GT(kept, 0u) << "life " << life << ": no crash of the memory leaves that";
+      --kept;
+    }
+    lost += batches.size() - synced - kept;
+    batches.resize(synced + kept);
+  }
+  EXPECT_GT(lost, 0u) << "no crash ever took anything";
+}
+
 TEST(StorageTest, AStoreThatIsNotThereIsNotMade) {
   const TempFolder folder;
   for (const RocksMode mode : {RocksMode::kReadOnly, RocksMode::kWrite}) {
