@@ -10,6 +10,7 @@
 #include "eventstore/anchor.h"
 #include "eventstore/backup_files.h"
 #include "eventstore/checkpoint_signer.h"
+#include "eventstore/erasure_replay.h"
 #include "eventstore/event_log.h"
 #include "eventstore/internal/rocks_options.h"
 #include "eventstore/key_store_open.h"
@@ -292,14 +293,10 @@ absl::Status Restoring::DestroyErased() {
   restored_.erasures = ledger_.records.size();
   restored_.erasure_ledger = ledger_.head();
   store_->SetErasureHead(ledger_.head());
-  for (const ErasureRecord& record : ledger_.records) {
-    if (PLANTED_BUG("restore-without-erasures")) break;
-    const bool is_known = store_->IsFenced(record.subject);
-    RETURN_IF_ERROR(store_->Fence(record.subject));
-    ASSIGN_OR_RETURN(const DestroyedSubject destroyed, store_->DestroySubject(record.subject));
-    if (!is_known || !destroyed.bytes.empty()) ++restored_.erased_anew;
-  }
-  return store_->CompactDestroyed();
+  if (PLANTED_BUG("restore-without-erasures")) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const ErasureReplay replay, ReplayErasures(ledger_.records, *store_));
+  restored_.erased_anew = replay.subjects;
+  return absl::OkStatus();
 }
 
 absl::Status Restoring::WriteLogAnchor() {

@@ -116,6 +116,50 @@ class BackupTest(SystemTest):
         self.assertEqual(self.server.stop(), 0)
         self.assertEqual(self.ctl("log", "verify", "--data", to).returncode, CLEAN)
 
+    # RC-3
+    def test_what_was_erased_after_the_backup_stays_erased(self):
+        manager = self.token("housing-manager", "max")
+        self.register(self.amy, "R1", name="Zanzibar Quillfeather")
+        self.register(self.amy, "R2")
+        self.record(self.amy, "R1", "zephyrine")
+        self.record(self.amy, "R2", "the other one")
+        self.create("first")
+        ledger = self.path("safe", "erasure.ledger")
+        old_ledger = self.path("safe", "old.ledger")
+        shutil.copy(ledger, old_ledger)
+        self.ok(manager, "tenancy-management", "subject", "erase", "--customer", "R1", "--ground",
+                "consent-withdrawn", "--confirm", "R1", "--no-input")
+        note = self.write("kept.note", self.ok(self.ops, ADMIN, "log", "checkpoint"))
+        self.assertEqual(self.server.stop(), 0)
+
+        # A ledger from before the erasure: a checkpoint from after it tells.
+        to = self.path("restored")
+        command = self.restore_command("first", to, "--checkpoint", note)
+        command[command.index(ledger)] = old_ledger
+        refused = self.ctl(*command)
+        self.assertEqual(refused.returncode, 1, refused.stdout)
+        self.assertIn("erasure ledger", refused.stderr)
+        os.rename(ledger, ledger + ".away")
+        refused = self.restore("first", to)
+        self.assertEqual(refused.returncode, 1, refused.stdout)
+        self.assertIn("erasure ledger", refused.stderr)
+        os.rename(ledger + ".away", ledger)
+
+        done = self.restore("first", to, "--checkpoint", note)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("1 of them destroyed anew", done.stdout)
+        self.assertEqual(self.find_words(["Quillfeather", "zephyrine"], to)[0], 1)
+        # A start with the ledger of before is refused, too.
+        old = self.make_server("--master-key", self.path("safe", "master.key"), "--erasure-ledger", old_ledger)
+        old.data = to
+        old.spawn()
+        self.assertEqual(old.process.wait(PATIENCE_SECONDS), 1)
+        self.serve_restored(to)
+        gone = self.call(self.amy, "service-delivery", "timeline", "show", "--customer", "R1")
+        never = self.call(self.amy, "service-delivery", "timeline", "show", "--customer", "R-NEVER")
+        self.assertEqual((gone.returncode, gone.stdout, gone.stderr), (never.returncode, never.stdout, never.stderr))
+        self.assertEqual(self.summaries(self.amy, "R2"), ["the other one"])
+
     def test_a_damaged_backup_is_named_and_never_restored(self):
         self.register(self.amy, "R1")
         self.create("first")
