@@ -178,6 +178,7 @@ absl::Status Server::Parts::OpenStore() {
 absl::Status Server::Parts::OpenBackups() {
   for (std::string* folder : {&options.backup_log_folder, &options.backup_keys_folder}) {
     std::error_code error;
+    while (folder->size() > 1 && folder->back() == '/') folder->pop_back();
     if (!folder->empty()) *folder = fs::weakly_canonical(*folder, error).string();
     if (error) return absl::InvalidArgumentError("a folder of backups cannot be looked at");
   }

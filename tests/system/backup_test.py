@@ -280,7 +280,8 @@ class BackupTest(SystemTest):
 
     def test_what_a_client_may_not_choose_is_refused(self):
         refused = self.call(self.ops, ADMIN, "backup", "create", "--name", "../elsewhere")
-        self.assertEqual(refused.returncode, 2, refused.stderr)
+        self.assertEqual(refused.returncode, 1, refused.stderr)
+        self.assertIn("a-z, 0-9 and hyphen", refused.stderr)
         refused = self.call(self.amy, "service-delivery", "backup", "create", "--name", "mine")
         self.assertEqual(refused.returncode, 1, refused.stderr)
         self.assertEqual(os.listdir(self.path("backup-log")), [])
@@ -298,8 +299,8 @@ class BackupTest(SystemTest):
 
     def test_one_folder_for_both_is_refused_at_the_start(self):
         self.assertEqual(self.server.stop(), 0)
-        server = self.make_server("--backup-log-folder", self.path("backup-log"), "--backup-keys-folder",
-                                  self.path("backup-log") + "/")
+        server = self.make_server(*self.flags()[:4], "--backup-log-folder", self.path("backup-log"),
+                                  "--backup-keys-folder", self.path("backup-log") + "/")
         server.spawn()
         self.assertEqual(server.process.wait(PATIENCE_SECONDS), 1)
         self.assertIn("one folder", server.log())
