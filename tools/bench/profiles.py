@@ -23,7 +23,9 @@ def library(name):
 
 
 def symbol(name):
-    name = re.sub(r"^\[[.k]\]\s*", "", name).split("(")[0].replace("|", "/").replace("`", "'")
+    # perf fills the column with spaces and puts another behind it.
+    name = name.replace("(anonymous namespace)::", "")
+    name = re.split(r"\s{2,}", re.sub(r"^\[[.k]\]\s*", "", name))[0].split("(")[0].replace("|", "/").replace("`", "'")
     return name if len(name) <= SYMBOL_LENGTH_MAX else name[:SYMBOL_LENGTH_MAX - 3] + "..."
 
 
