@@ -1,5 +1,7 @@
 #include "eventstore/key_cache.h"
 
+#include <algorithm>
+
 namespace records::eventstore {
 
 ReadyKeyPointer KeyCache::Find(const KeyPurpose& purpose) {
@@ -17,7 +19,9 @@ uint64_t KeyCache::epoch() const {
 
 void KeyCache::Insert(const KeyPurpose& purpose, ReadyKeyPointer key, uint64_t epoch) {
   absl::MutexLock lock(&mutex_);
-  if (epoch != epoch_ || capacity_ == 0 || entries_.contains(purpose)) {
+  const auto found = entries_.find(purpose);
+  if (found != entries_.end() && found->second->second == key) return;
+  if (epoch != epoch_ || capacity_ == 0 || found != entries_.end()) {
     return NoteOutside(purpose.subject, key);
   }
   if (entries_.size() >= capacity_) {
@@ -40,7 +44,11 @@ void KeyCache::Evict(const KeyPurpose& purpose) {
 }
 
 void KeyCache::NoteOutside(const SubjectId& subject, const ReadyKeyPointer& key) {
-  while (!outside_.empty() && outside_.front().second.expired()) outside_.pop_front();
+  if (outside_.size() >= prune_outside_at_) {
+    std::erase_if(outside_, [](const auto& noted) { return noted.second.expired(); });
+    // Each prune is paid for by as many notes as it looks at.
+    prune_outside_at_ = std::max<size_t>(64, 2 * outside_.size());
+  }
   outside_.emplace_back(subject, key);
 }
 
@@ -61,6 +69,11 @@ std::vector<std::weak_ptr<const ReadyKey>> KeyCache::EvictSubject(const SubjectI
     }
   }
   return held;
+}
+
+size_t KeyCache::noted_outside() const {
+  absl::MutexLock lock(&mutex_);
+  return outside_.size();
 }
 
 size_t KeyCache::size() const {

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <list>
 #include <memory>
 #include <utility>
@@ -45,11 +44,13 @@ class KeyCache {
   std::vector<std::weak_ptr<const ReadyKey>> EvictSubject(const SubjectId& subject);
 
   size_t size() const;
+  // Keys that are remembered because somebody may hold them; about as many as are held.
+  size_t noted_outside() const;
 
  private:
   using Entry = std::pair<KeyPurpose, ReadyKeyPointer>;
 
-  // Remembers a key that may be held outside, and forgets those that nobody holds.
+  // Remembers a key that is not here and may be held outside, and forgets those that nobody holds.
   void NoteOutside(const SubjectId& subject, const ReadyKeyPointer& key)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -58,7 +59,8 @@ class KeyCache {
   uint64_t epoch_ ABSL_GUARDED_BY(mutex_) = 0;
   std::list<Entry> by_use_ ABSL_GUARDED_BY(mutex_);  // the last used first
   absl::flat_hash_map<KeyPurpose, std::list<Entry>::iterator> entries_ ABSL_GUARDED_BY(mutex_);
-  std::deque<std::pair<SubjectId, std::weak_ptr<const ReadyKey>>> outside_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::pair<SubjectId, std::weak_ptr<const ReadyKey>>> outside_ ABSL_GUARDED_BY(mutex_);
+  size_t prune_outside_at_ ABSL_GUARDED_BY(mutex_) = 64;
 };
 
 }  // namespace records::eventstore

@@ -8,6 +8,7 @@
 #include "eventstore/status_macros.h"
 #include "projections/grants/grants_rows.h"
 #include "records/events/v1/access.pb.h"
+#include "records/events/v1/erasure.pb.h"
 
 namespace records::projections {
 namespace {
@@ -50,10 +51,17 @@ absl::StatusOr<std::optional<RoleChange>> ChangeOf(const records::log::v1::Event
 std::vector<std::string> GrantsProjection::types() const {
   namespace events = records::events::v1;
   return {events::RoleGranted::descriptor()->full_name(),
-          events::RoleRevoked::descriptor()->full_name()};
+          events::RoleRevoked::descriptor()->full_name(),
+          events::SubjectFenced::descriptor()->full_name()};
 }
 
 absl::Status GrantsProjection::Apply(const eventstore::StoredEvent& event, ViewBatch& batch) const {
+  if (event.event.type() == events::v1::SubjectFenced::descriptor()->full_name()) {
+    if (event.event.stream().collection() == kStaffCollection) {
+      batch.Delete(ViewTable(0), event.event.stream().root());
+    }
+    return absl::OkStatus();
+  }
   ASSIGN_OR_RETURN(const std::optional<RoleChange> change, ChangeOf(event.event));
   if (!change.has_value()) return absl::OkStatus();
   const std::string& root = event.event.stream().root();

@@ -2,10 +2,12 @@
 
 #include <utility>
 
+#include "eventstore/planted_bug.h"
 #include "eventstore/status_macros.h"
 #include "projections/timeline/timeline_rows.h"
 #include "records/events/v1/contact.pb.h"
 #include "records/events/v1/customer.pb.h"
+#include "records/events/v1/erasure.pb.h"
 #include "records/events/v1/restricted.pb.h"
 
 namespace records::projections {
@@ -59,10 +61,24 @@ absl::Status TimelineProjection::Apply(const StoredEvent& event, ViewBatch& batc
   }
   Place at{.sequence = event.position.sequence, .place = PlaceOf(event.event)};
   ASSIGN_OR_RETURN(at.root, RootId::FromBytes(stream.root()));
+  if (Is<events::v1::SubjectFenced>(event.event.type())) return Erase(at.root, batch);
   if (Is<events::v1::ContactCorrected>(event.event.type())) {
     return AddCorrection(event, at, batch);
   }
   return AddEntry(event, at, batch);
+}
+
+absl::Status TimelineProjection::Erase(const RootId& root, ViewBatch& batch) {
+  if (PLANTED_BUG("erasure-view-rows-kept")) return absl::OkStatus();
+  for (const eventstore::Table table : {kEntries, kContactIds, kArrivals, kDetails, kHeaders}) {
+    std::vector<std::string> keys;
+    RETURN_IF_ERROR(batch.ScanPrefix(table, root.bytes(), [&](absl::string_view key, auto) {
+      keys.emplace_back(key);
+      return true;
+    }));
+    for (const std::string& key : keys) batch.Delete(table, key);
+  }
+  return absl::OkStatus();
 }
 
 absl::Status TimelineProjection::AddEntry(const StoredEvent& event, const Place& at,

@@ -37,6 +37,8 @@ class TimelineProjection final : public Projection {
                         ViewBatch& batch) const;
   absl::Status AddCorrection(const eventstore::StoredEvent& event, const Place& at,
                              ViewBatch& batch) const;
+  // Deletes every row of a root that was fenced for erasure.
+  static absl::Status Erase(const eventstore::RootId& root, ViewBatch& batch);
   absl::Status UpdateHeader(const eventstore::StoredEvent& event, const Place& at,
                             ViewBatch& batch) const;
 

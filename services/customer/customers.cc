@@ -57,7 +57,8 @@ absl::StatusOr<std::optional<eventstore::DirectoryEntry>> FindCustomer(
   }
   ASSIGN_OR_RETURN(auto entry,
                    runtime.keys.Resolve(runtime.organisation, kCustomerReferences, reference));
-  if (!entry.has_value()) {
+  // Who is being erased is absent from the first step on, not only when the row is gone.
+  if (!entry.has_value() || runtime.keys.IsFenced(entry->subject)) {
     // The same reads for what is absent as for what is there.
     ASSIGN_OR_RETURN(auto pseudo, runtime.keys.PseudoEntry(runtime.organisation,
                                                            kCustomerReferences, reference));

@@ -8,12 +8,14 @@
 #include "records/api/v1/backup_service.pb.h"
 #include "records/api/v1/contact_service.pb.h"
 #include "records/api/v1/customer_service.pb.h"
+#include "records/api/v1/erasure_service.pb.h"
 #include "records/api/v1/ledger_service.pb.h"
 #include "records/api/v1/timeline_service.pb.h"
 #include "records/events/v1/access.pb.h"
 #include "records/events/v1/asb.pb.h"
 #include "records/events/v1/contact.pb.h"
 #include "records/events/v1/customer.pb.h"
+#include "records/events/v1/erasure.pb.h"
 #include "records/events/v1/restricted.pb.h"
 
 namespace records::services {
@@ -27,15 +29,18 @@ std::vector<const google::protobuf::FileDescriptor*> ApiFiles() {
   return {api::GrantRoleRequest::descriptor()->file(),
           api::RecordContactRequest::descriptor()->file(),
           api::RegisterCustomerRequest::descriptor()->file(),
+          api::PlanErasureRequest::descriptor()->file(),
           api::TailLogRequest::descriptor()->file(),
           api::CreateBackupRequest::descriptor()->file(),
           api::GetTimelineRequest::descriptor()->file()};
 }
 
 std::vector<const google::protobuf::FileDescriptor*> EventFiles() {
-  return {events::RoleGranted::descriptor()->file(), events::AsbReported::descriptor()->file(),
+  return {events::RoleGranted::descriptor()->file(),
+          events::AsbReported::descriptor()->file(),
           events::ContactRecorded::descriptor()->file(),
           events::CustomerRegistered::descriptor()->file(),
+          events::SubjectErased::descriptor()->file(),
           events::Restricted::descriptor()->file()};
 }
 

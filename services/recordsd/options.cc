@@ -42,6 +42,9 @@ void AddOptions(CLI::App& app, ServerOptions& options) {
                  "Folder of the backups of the log, best on another disk");
   app.add_option("--backup-keys-folder", options.backup_keys_folder,
                  "Folder of the backups of the keys, apart from those of the log");
+  app.add_option("--erasure-ledger", options.erasure_ledger_file,
+                 "File of the erasure ledger, best on another disk; default: erasure.ledger in "
+                 "--data. A start without the newest one is refused");
   app.add_option("--listen", options.listen, "Address; off loopback TLS is required")
       ->capture_default_str();
   app.add_option("--metrics", options.metrics, "Address of Prometheus metrics; empty: none")

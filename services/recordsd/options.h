@@ -12,7 +12,8 @@ namespace records::services {
 // How a server is told to run. Every field has a safe default.
 struct ServerOptions {
   std::string data_folder;
-  std::string master_key_file;  // empty: master.key in the data folder
+  std::string master_key_file;      // empty: master.key in the data folder
+  std::string erasure_ledger_file;  // empty: erasure.ledger in the data folder
   // Folders that backups go to; empty: none are made.
   std::string backup_log_folder;
   std::string backup_keys_folder;

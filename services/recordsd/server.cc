@@ -25,11 +25,13 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   RETURN_IF_ERROR(parts->LoadPolicy());
   RETURN_IF_ERROR(parts->OpenIssuers());
   RETURN_IF_ERROR(parts->OpenStore());
+  RETURN_IF_ERROR(parts->OpenErasureLedger());
   RETURN_IF_ERROR(parts->OpenViews());
   parts->MakeServices();
   RETURN_IF_ERROR(parts->Bind());
   RETURN_IF_ERROR(parts->StartMetrics());
   RETURN_IF_ERROR(parts->Bootstrap());
+  parts->erasure_worker->Start();
   RETURN_IF_ERROR(parts->Serve());
   return std::unique_ptr<Server>(new Server(std::move(parts)));
 }
@@ -39,6 +41,7 @@ Server::~Server() {
   // What calls left behind ends before what it uses: first who asks the log, then the log, whose
   // last callbacks still find everything else.
   parts_->server.reset();
+  parts_->erasure_worker->Stop();
   parts_->ledger.reset();
   parts_->metrics.reset();
   parts_->bulk_executor->Stop();

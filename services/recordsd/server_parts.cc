@@ -228,6 +228,11 @@ void Server::Parts::MakeServices() {
   access = std::make_unique<AccessServiceImpl>(MakeBackend(), policy, issuers, *grants->runner);
   ledger = std::make_unique<LedgerServiceImpl>(MakeBackend());
   backup = std::make_unique<BackupServiceImpl>(MakeBackend(), *backups);
+  erasure_register = std::make_unique<ErasureRegister>(*runtime);
+  erasure_worker = std::make_unique<ErasureWorker>(*runtime, *erasure_ledger, *erasure_register,
+                                                   ErasureOptions());
+  erasures =
+      std::make_unique<ErasureServiceImpl>(MakeBackend(), *erasure_register, *erasure_worker);
   if (timeline_reader != nullptr) {
     timelines =
         std::make_unique<TimelineServiceImpl>(MakeBackend(), *timeline->runner, *timeline_reader);
@@ -350,6 +355,7 @@ absl::Status Server::Parts::Serve() {
   builder.RegisterService(access.get());
   builder.RegisterService(ledger.get());
   builder.RegisterService(backup.get());
+  builder.RegisterService(erasures.get());
   if (timelines != nullptr) builder.RegisterService(timelines.get());
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
   interceptors.push_back(metrics->Interceptor());

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "eventstore/backup.h"
+#include "eventstore/erasure_ledger.h"
 #include "eventstore/event_log.h"
 #include "eventstore/key_store_open.h"
 #include "projections/grants/grants_projection.h"
@@ -18,6 +19,9 @@
 #include "services/backup/backup_service.h"
 #include "services/contact/contact_service.h"
 #include "services/customer/customer_service.h"
+#include "services/erasure/erasure_register.h"
+#include "services/erasure/erasure_service.h"
+#include "services/erasure/erasure_worker.h"
 #include "services/ledger/ledger_service.h"
 #include "services/policy/method_table.h"
 #include "services/policy/register.h"
@@ -54,6 +58,7 @@ struct Server::Parts {
   std::unique_ptr<eventstore::KeyStore> keys;
   std::unique_ptr<eventstore::EventLog> log;
   std::unique_ptr<eventstore::Backups> backups;
+  std::unique_ptr<eventstore::ErasureLedger> erasure_ledger;
   std::unique_ptr<eventstore::Sealer> sealer;
   projections::GrantsProjection grants_projection;
   std::unique_ptr<projections::TimelineKeys> timeline_keys;
@@ -77,6 +82,9 @@ struct Server::Parts {
   std::unique_ptr<AccessServiceImpl> access;
   std::unique_ptr<LedgerServiceImpl> ledger;
   std::unique_ptr<BackupServiceImpl> backup;
+  std::unique_ptr<ErasureRegister> erasure_register;
+  std::unique_ptr<ErasureWorker> erasure_worker;
+  std::unique_ptr<ErasureServiceImpl> erasures;
   std::unique_ptr<grpc::Server> server;
   std::unique_ptr<ConnectionAcceptor> acceptor;
   bool drained = false;
@@ -88,7 +96,9 @@ struct Server::Parts {
   absl::Status OpenIssuers();
   absl::Status OpenStore();
   absl::Status OpenBackups();
+  absl::Status OpenErasureLedger();
   absl::Status OpenViews();
+  ErasureWorkerOptions ErasureOptions();
   void MakeServices();
   absl::Status StartMetrics();
   absl::Status Bootstrap();

@@ -100,8 +100,9 @@ absl::StatusOr<std::optional<Outcome>> CommandRunner::FindEarlier(const Run_& ru
     ASSIGN_OR_RETURN(EventId id, EventId::FromBytes(stored.event.id()));
     outcome.event_ids.push_back(id);
   }
-  ASSIGN_OR_RETURN(bool same, SameRequest(events->front().event, run.command.canonical));
-  if (!same) return RequestIdReused();
+  ASSIGN_OR_RETURN(const Match match, Compare(events->front().event, run.command.canonical));
+  if (match == Match::kOther) return RequestIdReused();
+  outcome.erased = match == Match::kErased;
   return std::optional<Outcome>(std::move(outcome));
 }
 
@@ -116,20 +117,25 @@ absl::StatusOr<eventstore::RequestDigest> CommandRunner::DigestOf(
 
 // The digest's key belongs to one of the subjects whose parts the event holds; which one, the event
 // does not say.
-absl::StatusOr<bool> CommandRunner::SameRequest(const records::log::v1::Event& first,
-                                                absl::string_view canonical) const {
+absl::StatusOr<CommandRunner::Match> CommandRunner::Compare(const records::log::v1::Event& first,
+                                                            absl::string_view canonical) const {
   if (first.sealed().empty()) {
     ASSIGN_OR_RETURN(auto digest, DigestOf({}, canonical));
-    return AsView(digest) == first.append().digest();
+    return AsView(digest) == first.append().digest() ? Match::kSame : Match::kOther;
   }
+  bool erased = false;
   absl::flat_hash_set<eventstore::SubjectId> tried;
   for (const auto& part : first.sealed()) {
     ASSIGN_OR_RETURN(auto purpose, runtime_.keys.OpenReference(part.key_reference()));
     if (purpose.category == 0 || !tried.insert(purpose.subject).second) continue;
+    if (runtime_.keys.IsFenced(purpose.subject)) {
+      erased = true;
+      continue;
+    }
     ASSIGN_OR_RETURN(auto digest, DigestOf(purpose.subject, canonical));
-    if (AsView(digest) == first.append().digest()) return true;
+    if (AsView(digest) == first.append().digest()) return Match::kSame;
   }
-  return false;
+  return erased ? Match::kErased : Match::kOther;
 }
 
 void CommandRunner::Attempt(std::shared_ptr<Run_> run) {
@@ -150,6 +156,7 @@ absl::StatusOr<eventstore::Append> CommandRunner::SealStep(const Run_& run, size
            : runtime_.keys.KeyedHash("request-step", absl::StrCat(AsView(run.key), index));
   ASSIGN_OR_RETURN(append.request_digest, DigestOf(step.digest_subject, run.command.canonical));
   append.expectations = step.expectations;
+  append.from_reserve = step.from_reserve;
   append.deadline = run.command.deadline;
   for (const Fact& fact : step.facts) {
     ASSIGN_OR_RETURN(EventId id, EventId::Generate(runtime_.random));

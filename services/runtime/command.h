@@ -36,6 +36,7 @@ struct Step {
   // The key of the request's digest ends with this subject, of whom the first fact holds a part;
   // nil when the facts hold no personal data.
   eventstore::SubjectId digest_subject;
+  bool from_reserve = false;  // goes on when the disk is nearly full: erasures
 };
 
 // What a command comes to. The steps are appended in order and the reply comes after the last,
@@ -50,6 +51,9 @@ struct Outcome {
   std::vector<eventstore::EventId> event_ids;  // of the main step
   eventstore::Position last;
   bool repeated = false;
+  // A retry of what was erased since: there is nothing to compare the request with, so nobody can
+  // confirm a guess at what it said.
+  bool erased = false;
 };
 
 // Ids that a command derives instead of drawing, so that its retry arrives at the same ones. They
@@ -104,8 +108,9 @@ class CommandRunner {
   absl::StatusOr<std::optional<Outcome>> FindEarlier(const Run_& run) const;
   absl::StatusOr<eventstore::RequestDigest> DigestOf(const eventstore::SubjectId& subject,
                                                      absl::string_view canonical) const;
-  absl::StatusOr<bool> SameRequest(const records::log::v1::Event& first,
-                                   absl::string_view canonical) const;
+  enum class Match { kSame, kOther, kErased };
+  absl::StatusOr<Match> Compare(const records::log::v1::Event& first,
+                                absl::string_view canonical) const;
   absl::StatusOr<eventstore::Append> SealStep(const Run_& run, size_t index,
                                               std::vector<eventstore::EventId>& ids) const;
   void Attempt(std::shared_ptr<Run_> run);

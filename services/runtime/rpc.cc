@@ -31,4 +31,12 @@ void TraceAll(const Backend& backend, const Authorised& caller,
       });
 }
 
+absl::Status WasErased(const Backend& backend, const Authorised& caller, const Outcome& outcome) {
+  const auto token = backend.commands.WriteToken(caller, outcome);
+  if (!token.ok()) return token.status();
+  return Refusal(absl::StatusCode::kFailedPrecondition, "ERASED",
+                 "This request was carried out before, and what it recorded was erased since.")
+      .With("token", eventstore::Base64Encode(*token));
+}
+
 }  // namespace records::services

@@ -51,6 +51,9 @@ inline absl::Time DeadlineOf(const grpc::ServerContextBase& context) {
                                                                   : absl::FromChrono(deadline);
 }
 
+// The answer to a retry of what was erased since: where it stood, and that it is gone.
+absl::Status WasErased(const Backend& backend, const Authorised& caller, const Outcome& outcome);
+
 namespace internal {
 
 template <typename Request, typename Response>
@@ -73,6 +76,7 @@ void RunAuthorised(Backend& backend, std::shared_ptr<CommandHandler<Request, Res
                                        });
     }
     if (!outcome.ok()) return finish(outcome.status());
+    if (outcome->erased) return finish(WasErased(backend, *caller, *outcome));
     auto reply = [handler, caller, response, finish, outcome = *std::move(outcome)] {
       finish(handler->reply(*caller, outcome, *response));
     };

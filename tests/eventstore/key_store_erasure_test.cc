@@ -5,6 +5,7 @@
 
 #include "eventstore/byte_search.h"
 #include "eventstore/erasure_head.h"
+#include "eventstore/key_cache.h"
 #include "eventstore/key_store_open.h"
 #include "tests/eventstore/key_store_fixture.h"
 #include "tests/eventstore/temp_folder.h"
@@ -102,6 +103,23 @@ TEST_F(KeyStoreErasureTest, LeasesEndWithTheirLastHolderWhereverTheKeyWasHeld) {
   EXPECT_FALSE(store_->LeasesEnded(subject));
   found->reset();
   EXPECT_TRUE(store_->LeasesEnded(subject));
+}
+
+TEST_F(KeyStoreErasureTest, WhatIsHeldOutsideTheCacheIsForgottenWhenNobodyHoldsIt) {
+  KeyCache cache(2);
+  const auto make = [] {
+    return std::make_shared<const ReadyKey>(
+        ReadyKey{KeyId(), *Aead::Create(SecretBytes::CopyOf(std::string(kAeadKeySize, 'k'))), {}});
+  };
+  const KeyPurpose kept = NewPurpose();
+  const ReadyKeyPointer key = make();
+  cache.Insert(kept, key, cache.epoch());
+  for (int i = 0; i < 10'000; ++i) {
+    cache.Insert(kept, key, cache.epoch());      // is there
+    cache.Insert(kept, key, cache.epoch() + 1);  // is there, and an eviction came between
+    cache.Insert(NewPurpose(), make(), cache.epoch() + 1);
+  }
+  EXPECT_LE(cache.noted_outside(), 64u);
 }
 
 TEST_F(KeyStoreErasureTest, AFenceThatComesWhileAKeyIsReadKeepsItBack) {

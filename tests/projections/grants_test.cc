@@ -12,6 +12,7 @@
 #include "projections/grants/grants_view.h"
 #include "projections/view_rows.h"
 #include "records/events/v1/access.pb.h"
+#include "records/events/v1/erasure.pb.h"
 
 namespace records::projections {
 namespace {
@@ -84,6 +85,15 @@ TEST_F(GrantsTest, ARevokedRoleNoLongerStandsAndTheOthersDo) {
   EXPECT_THAT(RolesOf(kAmy), UnorderedElementsAre("auditor"));
   ASSERT_TRUE(Fold(Granted(kAmy, "contact-officer")).ok());
   EXPECT_THAT(RolesOf(kAmy), UnorderedElementsAre("auditor", "contact-officer"));
+}
+
+// DP-E4
+TEST_F(GrantsTest, AFencedMemberOfStaffHasNoRolesAndTheOthersKeepTheirs) {
+  ASSERT_TRUE(Fold(Granted(kAmy, "auditor")).ok());
+  ASSERT_TRUE(Fold(Granted(kBen, "auditor")).ok());
+  ASSERT_TRUE(Fold(StaffEvent(kAmy, events::SubjectFenced())).ok());
+  EXPECT_FALSE(storage_.Get(ViewTable(0), kAmy.bytes())->has_value());
+  EXPECT_THAT(RolesOf(kBen), UnorderedElementsAre("auditor"));
 }
 
 TEST_F(GrantsTest, TheLastRevocationLeavesNoRow) {

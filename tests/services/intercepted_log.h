@@ -91,6 +91,14 @@ class InterceptedLog final : public eventstore::EventLog {
     return log_.VerifyCheckpoint(ledger, checkpoint);
   }
   absl::StatusOr<std::string> SignedCheckpoint() override { return log_.SignedCheckpoint(); }
+  std::vector<eventstore::KnownErasureHead> KnownErasures() const override {
+    return log_.KnownErasures();
+  }
+  void SetErasureHead(const eventstore::ErasureHead& head) override { log_.SetErasureHead(head); }
+  absl::StatusOr<std::vector<std::array<uint8_t, 32>>> ProveInclusion(
+      eventstore::Ledger ledger, eventstore::Position position, uint64_t tree_size) const override {
+    return log_.ProveInclusion(ledger, position, tree_size);
+  }
   std::string VerifierKey() const override { return log_.VerifierKey(); }
   eventstore::StoreId store_id() const override { return log_.store_id(); }
   uint32_t partition_count() const override { return log_.partition_count(); }

@@ -22,6 +22,20 @@ TestServer::TestServer() {
       MakeBackend(), policy, std::vector<std::string>{kDevelopmentIssuerName}, *grants_runner);
   ledger = std::make_unique<LedgerServiceImpl>(MakeBackend());
   backup = std::make_unique<BackupServiceImpl>(MakeBackend(), backups);
+  erasure_ledger = *eventstore::ErasureLedger::Open(
+      erasure_files, "erasure.ledger", log->store_id(),
+      *eventstore::Ed25519PrivateKey::Generate(eventstore::SystemRandom()), {});
+  erasure_register = std::make_unique<ErasureRegister>(*runtime);
+  ErasureWorkerOptions how;
+  how.views.push_back({.name = "timeline",
+                       .runner = timeline_runner.get(),
+                       .storage = &timeline_storage,
+                       .tables = {projections::ViewTable(0)},
+                       .drop_others = nullptr});
+  erasure_worker =
+      std::make_unique<ErasureWorker>(*runtime, *erasure_ledger, *erasure_register, how);
+  erasures =
+      std::make_unique<ErasureServiceImpl>(MakeBackend(), *erasure_register, *erasure_worker);
   grants_runner->Start();
   timeline_runner->Start();
   Listen();
@@ -46,6 +60,7 @@ void TestServer::Listen() {
   builder.RegisterService(access.get());
   builder.RegisterService(ledger.get());
   builder.RegisterService(backup.get());
+  builder.RegisterService(erasures.get());
   server_ = builder.BuildAndStart();
   ASSERT_NE(server_, nullptr);
 }

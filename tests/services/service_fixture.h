@@ -23,6 +23,7 @@
 #include "services/backup/backup_service.h"
 #include "services/contact/contact_service.h"
 #include "services/customer/customer_service.h"
+#include "services/erasure/erasure_service.h"
 #include "services/ledger/ledger_service.h"
 #include "services/policy/method_table.h"
 #include "services/timeline/timeline_service.h"
@@ -136,6 +137,12 @@ class TestServer : public TestStore {
                                .log_folder = (folder.path() / "backup-log").string(),
                                .keys_folder = (folder.path() / "backup-keys").string()}};
   std::unique_ptr<BackupServiceImpl> backup;
+  eventstore::MemoryAnchorFiles erasure_files;
+  std::unique_ptr<eventstore::ErasureLedger> erasure_ledger;
+  std::unique_ptr<ErasureRegister> erasure_register;
+  // Not started: a test carries erasures through with RunPending().
+  std::unique_ptr<ErasureWorker> erasure_worker;
+  std::unique_ptr<ErasureServiceImpl> erasures;
 
  private:
   grpc::Status SendBytes(grpc::ClientContext& context, const std::string& method,

@@ -164,6 +164,7 @@ int ParseAndRun(int argc, const char* const* argv, Session& session) {
   AddLogCommands(app, session);
   AddKeyCommands(app, session);
   AddBackupCommands(app, session);
+  AddSubjectCommands(app, session);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

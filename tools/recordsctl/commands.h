@@ -15,6 +15,7 @@ void AddTimelineCommands(CLI::App& app, Session& session);
 void AddAccessCommands(CLI::App& app, Session& session);
 void AddRoleCommands(CLI::App& app, Session& session);
 void AddLogCommands(CLI::App& app, Session& session);
+void AddSubjectCommands(CLI::App& app, Session& session);
 void AddKeyCommands(CLI::App& app, Session& session);
 void AddBackupCommands(CLI::App& app, Session& session);
 void AddImportCommands(CLI::App& app, Session& session);

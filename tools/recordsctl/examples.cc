@@ -46,6 +46,17 @@ constexpr std::pair<absl::string_view, absl::string_view> kExamples[] = {
 )"},
     {"customer tenants", R"(  recordsctl customer tenants --customer R1
 )"},
+    {"subject erase", R"(  recordsctl subject erase --customer R1 --dry-run
+  recordsctl subject erase --customer R1 --ground consent-withdrawn --confirm R1
+)"},
+    {"subject erasures", R"(  recordsctl subject erasures --unacknowledged
+)"},
+    {"subject acknowledge",
+     R"(  recordsctl subject acknowledge --erasure 0123456789abcdef0123456789abcdef
+)"},
+    {"subject certificate verify",
+     R"(  recordsctl subject certificate verify erasure.certificate --data /srv/records
+)"},
     {"contact record", R"(  recordsctl contact record --input - <<'END'
   {"customer": "R1",
    "contact": {"channel": "CHANNEL_PHONE", "direction": "DIRECTION_INBOUND",

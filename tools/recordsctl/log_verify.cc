@@ -16,6 +16,7 @@ struct VerifyFlags {
   std::string data;
   std::string checkpoint;
   std::string verifier_key;
+  std::string erasure_ledger;
 };
 
 int CouldNotRun(Session& session, const absl::Status& status) {
@@ -29,6 +30,7 @@ int RunVerify(Session& session, const VerifyFlags& flags) {
   verify::VerifyOptions options{.data_dir = WithoutTrailingSlashes(flags.data)};
   if (!flags.checkpoint.empty()) options.checkpoint_file = flags.checkpoint;
   if (!flags.verifier_key.empty()) options.verifier_key = flags.verifier_key;
+  if (!flags.erasure_ledger.empty()) options.erasure_ledger_file = flags.erasure_ledger;
   absl::StatusOr<verify::Report> report = absl::UnknownError("");
   {
     ProgressLine line(session.err);
@@ -66,6 +68,8 @@ void AddLogVerify(CLI::App* noun, Session& session) {
   command->add_option("--vkey", flags->verifier_key,
                       "the key that signs checkpoints, as `log checkpoint` prints it; the one in\n"
                       "the folder by default");
+  command->add_option("--erasure-ledger", flags->erasure_ledger,
+                      "the erasure ledger, when it is kept elsewhere");
   command->callback([&session, flags] {
     session.run = [&session, flags] { return RunVerify(session, *flags); };
   });

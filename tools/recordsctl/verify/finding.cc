@@ -25,6 +25,7 @@ constexpr std::pair<Code, const char*> kNames[] = {
     {Code::kEventUnreadable, "EVENT_UNREADABLE"},
     {Code::kSequenceGap, "SEQUENCE_GAP"},
     {Code::kKeyStore, "KEY_STORE"},
+    {Code::kErasureLedger, "ERASURE_LEDGER"},
     {Code::kMeta, "META"},
     {Code::kAnchorBehind, "ANCHOR_BEHIND"},
     {Code::kAnchorDamaged, "ANCHOR_DAMAGED"},

@@ -29,6 +29,7 @@ enum class Code {
   kEventUnreadable,
   kSequenceGap,
   kKeyStore,
+  kErasureLedger,  // altered, or behind what anchors and checkpoints know
   kMeta,
   kAnchorBehind,
   kAnchorDamaged,

@@ -182,6 +182,7 @@ absl::Status CheckKeyStore(const std::string& data_dir, std::optional<uint64_t> 
   if (!state) return absl::OkStatus();
   report.key_store_sequence = state->sequence;
   if (before && after) {
+    report.key_store_erasures = before->erasures;
     CompareWithAnchors(*state, *before, *after, report.findings);
     CheckStoreRow(*store, *after, report.findings);
   }

@@ -54,6 +54,7 @@ std::string RenderWhatWasRead(const Report& report) {
                                 ? absl::StrCat(Counted(report.keys, "key", "keys"), ", sequence ",
                                                report.key_store_sequence)
                                 : "not in this folder");
+  if (report.erasures > 0) text += Line("erasures", absl::StrCat(report.erasures));
   return text;
 }
 

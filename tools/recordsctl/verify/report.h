@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tools/recordsctl/verify/finding.h"
+#include "tools/recordsctl/verify/note_reader.h"
 #include "tools/recordsctl/verify/partition_walk.h"
 
 namespace records::tools::verify {
@@ -28,6 +29,8 @@ struct Report {
   bool has_key_store = false;
   uint64_t keys = 0;
   uint64_t key_store_sequence = 0;
+  TreeHead key_store_erasures;  // as the anchor of the key store knows them
+  uint64_t erasures = 0;        // records of the erasure ledger
   bool is_live = false;
   // What is worth knowing and no damage.
   std::vector<std::string> notes;

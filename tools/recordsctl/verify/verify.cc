@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "eventstore/status_macros.h"
 #include "tools/recordsctl/verify/anchor_reader.h"
+#include "tools/recordsctl/verify/erasure_check.h"
 #include "tools/recordsctl/verify/hashes.h"
 #include "tools/recordsctl/verify/head_checks.h"
 #include "tools/recordsctl/verify/key_store_check.h"
@@ -64,6 +65,7 @@ class Verification {
   absl::Status WalkPartition(rocksdb::Iterator& row, const PartitionWalk::Setting& setting);
   absl::Status CompareTables();
   void CompareClaims();
+  void CheckErasures();
   void AddNotes();
 
   const VerifyOptions& options_;
@@ -206,6 +208,7 @@ absl::StatusOr<Report> Verification::Run() {
   RETURN_IF_ERROR(CheckKeyStore(
       options_.data_dir,
       before_ ? std::optional<uint64_t>(before_->key_store_sequence) : std::nullopt, report_));
+  CheckErasures();
   AddNotes();
   return std::move(report_);
 }
@@ -341,6 +344,22 @@ absl::Status Verification::WalkPartition(rocksdb::Iterator& row,
 void Verification::CompareClaims() {
   for (const Claim& claim : claims_) CheckClaim(claim, report_.trees, report_.findings);
   if (after_) CheckAhead(*after_, report_.trees, report_.findings);
+}
+
+void Verification::CheckErasures() {
+  if (meta_.store.empty()) return;
+  const std::optional<KnownKey>& key = given_key_ ? given_key_ : key_of_folder_;
+  if (!key) {
+    report_.not_checked.push_back("the erasure ledger: give the verifier key with --vkey");
+    return;
+  }
+  std::vector<KnownErasures> known;
+  if (before_) known.push_back({kAnchorFile, before_->erasures});
+  if (report_.has_key_store) known.push_back({"keys.anchor", report_.key_store_erasures});
+  if (latest_) known.push_back({kLatestFile, latest_->erasures});
+  if (given_) known.push_back({*options_.checkpoint_file, given_->erasures});
+  CheckErasureLedger(options_.erasure_ledger_file.value_or(PathOf("erasure.ledger")), meta_.store,
+                     key->key.public_key, known, report_);
 }
 
 absl::Status Verification::CompareTables() {

@@ -22,6 +22,8 @@ struct VerifyOptions {
   // The key that signs checkpoints, as `log checkpoint` prints it. Without it the key in the folder
   // is taken.
   std::optional<std::string> verifier_key;
+  // Where the erasure ledger is, if not in the folder.
+  std::optional<std::string> erasure_ledger_file;
   // Findings of one kind that are kept; all are counted.
   size_t findings_kept_per_kind = 20;
   // What sorting may take, besides what RocksDB takes; the rest goes to temporary files.

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "records/api/v1/erasure_service.grpc.pb.h"
+#include "services/erasure/erasure_register.h"
+#include "services/erasure/erasure_worker.h"
+#include "services/runtime/rpc.h"
+
+namespace records::services {
+
+// ErasureService over gRPC: plan, decide, follow, tell. What it takes to carry one out is the
+// worker's.
+//
+// Thread-safe. Backend, register and worker outlive it.
+class ErasureServiceImpl final : public records::api::v1::ErasureService::CallbackService {
+ public:
+  ErasureServiceImpl(Backend backend, ErasureRegister& reg, ErasureWorker& worker)
+      : backend_(backend), register_(reg), worker_(worker) {}
+
+  grpc::ServerUnaryReactor* PlanErasure(grpc::CallbackServerContext* context,
+                                        const records::api::v1::PlanErasureRequest* request,
+                                        records::api::v1::PlanErasureResponse* response) override;
+  grpc::ServerUnaryReactor* EraseSubject(grpc::CallbackServerContext* context,
+                                         const records::api::v1::EraseSubjectRequest* request,
+                                         records::api::v1::EraseSubjectResponse* response) override;
+  grpc::ServerUnaryReactor* GetErasure(grpc::CallbackServerContext* context,
+                                       const records::api::v1::GetErasureRequest* request,
+                                       records::api::v1::GetErasureResponse* response) override;
+  grpc::ServerUnaryReactor* ListErasures(grpc::CallbackServerContext* context,
+                                         const records::api::v1::ListErasuresRequest* request,
+                                         records::api::v1::ListErasuresResponse* response) override;
+  grpc::ServerUnaryReactor* AcknowledgeErasure(
+      grpc::CallbackServerContext* context,
+      const records::api::v1::AcknowledgeErasureRequest* request,
+      records::api::v1::AcknowledgeErasureResponse* response) override;
+
+ private:
+  // Authorises, then runs `work` on a thread of the executor; kPermissionDenied is traced.
+  grpc::ServerUnaryReactor* Answer(
+      grpc::CallbackServerContext* context, const char* method, const std::string& asked_for,
+      std::function<void(const Authorised&, std::function<void(absl::Status)>)> work);
+  absl::Status FillPlan(const Authorised& caller, const eventstore::DirectoryEntry& customer,
+                        records::api::v1::PlanErasureResponse& response) const;
+  // What the plan token says of a customer: who, and how far the streams of the record are.
+  absl::StatusOr<std::string> StateOf(const eventstore::DirectoryEntry& customer) const;
+  absl::StatusOr<Plan> Decide(const Authorised& caller, const eventstore::RequestKey& key,
+                              const records::api::v1::EraseSubjectRequest& request);
+  absl::StatusOr<Plan> Acknowledge(const Authorised& caller,
+                                   const records::api::v1::AcknowledgeErasureRequest& request);
+  // kPermissionDenied: there is none.
+  absl::StatusOr<ErasureEntry> Find(const std::string& id);
+  absl::Status Fill(const ErasureEntry& entry, records::api::v1::Erasure& erasure) const;
+  absl::Status FillList(const Authorised& caller,
+                        const records::api::v1::ListErasuresRequest& request,
+                        records::api::v1::ListErasuresResponse& response);
+
+  Backend backend_;
+  ErasureRegister& register_;
+  ErasureWorker& worker_;
+};
+
+}  // namespace records::services

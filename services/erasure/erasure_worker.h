@@ -1,0 +1,108 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "eventstore/byte_search.h"
+#include "eventstore/erasure_ledger.h"
+#include "eventstore/storage.h"
+#include "projections/runner.h"
+#include "services/erasure/erasure_register.h"
+#include "services/runtime/runtime.h"
+
+namespace records::services {
+
+// A view that must have folded the fence and rewritten its files before the certificate.
+struct ErasableView {
+  std::string name;
+  const projections::Runner* runner = nullptr;
+  eventstore::Storage* storage = nullptr;
+  std::vector<eventstore::Table> tables;
+  // Removes copies that no longer answer; they hold rows too.
+  std::function<absl::Status()> drop_others;
+};
+
+struct ErasureWorkerOptions {
+  std::vector<ErasableView> views;
+  // Where a key store may leave bytes of a key, and where names of its rows may be.
+  eventstore::ByteSearchOptions search;
+  eventstore::ByteSearchOptions search_names;
+  absl::Duration view_wait = absl::Seconds(30);
+  absl::Duration retry_after = absl::Seconds(10);
+  // Called with the name of each step before it is taken, and with "certified" after the last; an
+  // error ends the run there. For tests that stop at each step.
+  std::function<absl::Status(absl::string_view step)> before_step;
+};
+
+// Carries decided erasures through: fence, leases, ledger, destruction, compaction, views, search,
+// certificate. Each step may be repeated, so whatever was cut short is done again from the first
+// one; it goes on until the certificate is in the log.
+//
+// Thread-safe. Must not outlive its arguments.
+class ErasureWorker {
+ public:
+  ErasureWorker(const Runtime& runtime, eventstore::ErasureLedger& ledger, ErasureRegister& reg,
+                ErasureWorkerOptions options);
+  ~ErasureWorker() { Stop(); }
+
+  // Starts the thread, which first looks for what an earlier process left unfinished. Once.
+  void Start();
+  // Ends the thread at the next step. Again: nothing.
+  void Stop();
+  // Something was decided.
+  void Wake();
+
+  // Carries through all that is decided and not certified, and what only the ledger knows of. The
+  // first error, after all were tried.
+  [[nodiscard]] absl::Status RunPending();
+
+  // Why an erasure does not go on; OK: it does, or is done.
+  absl::Status ProblemOf(const ErasureId& id) const;
+
+  // Names of the views that delete and rewrite what they hold.
+  std::vector<std::string> ViewNames() const;
+
+ private:
+  struct Progress;
+
+  void Loop();
+  // Appends a decision for what the ledger knows of and the log, restored from a backup, does not.
+  absl::Status AdoptFromLedger();
+  absl::Status Run(const ErasureEntry& entry);
+  absl::Status Step(absl::string_view name) const;
+  absl::Status FenceSubject(const ErasureEntry& entry, Progress& progress);
+  absl::Status AppendFence(const ErasureEntry& entry, Progress& progress);
+  absl::Status AwaitLeases(const ErasureEntry& entry, const Progress& progress);
+  absl::Status WriteLedger(const ErasureEntry& entry, Progress& progress);
+  absl::Status Destroy(const ErasureEntry& entry, Progress& progress);
+  absl::Status CleanViews(const ErasureEntry& entry, const Progress& progress);
+  absl::Status Search(Progress& progress);
+  absl::Status Certify(const ErasureEntry& entry, const Progress& progress);
+  absl::StatusOr<eventstore::Position> AppendEvent(const ErasureEntry& entry,
+                                                   const eventstore::StreamName& stream,
+                                                   const google::protobuf::Message& message,
+                                                   eventstore::Expectation expected);
+
+  const Runtime runtime_;
+  eventstore::ErasureLedger& ledger_;
+  ErasureRegister& register_;
+  const ErasureWorkerOptions options_;
+
+  absl::Mutex running_;  // held by who carries erasures through
+  mutable absl::Mutex mutex_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool woken_ ABSL_GUARDED_BY(mutex_) = false;
+  std::map<ErasureId, absl::Status> problems_ ABSL_GUARDED_BY(mutex_);
+  std::thread thread_;
+};
+
+}  // namespace records::services

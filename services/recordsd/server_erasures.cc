@@ -1,0 +1,64 @@
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "eventstore/checkpoint_signer.h"
+#include "eventstore/erasure_replay.h"
+#include "eventstore/status_macros.h"
+#include "services/recordsd/logging.h"
+#include "services/recordsd/server_parts.h"
+
+// What erasure needs of the server: its ledger at the start, and what its worker cleans and
+// searches.
+namespace records::services {
+
+absl::Status Server::Parts::OpenErasureLedger() {
+  const std::string path =
+      options.erasure_ledger_file.empty()
+          ? absl::StrCat(options.data_folder, "/", eventstore::kErasureLedgerFile)
+          : options.erasure_ledger_file;
+  // The log has made the key when there was none.
+  ASSIGN_OR_RETURN(auto seed, eventstore::OpenCheckpointFiles(options.data_folder)->ReadKey());
+  ASSIGN_OR_RETURN(auto key, eventstore::Ed25519PrivateKey::FromSeed(std::move(seed)));
+  std::vector<eventstore::KnownErasureHead> known = log->KnownErasures();
+  known.push_back({"keys.anchor", keys->KnownErasures()});
+  ASSIGN_OR_RETURN(erasure_ledger,
+                   eventstore::ErasureLedger::Open(eventstore::PosixAnchorFiles(), path,
+                                                   log->store_id(), std::move(key), known));
+  keys->SetErasureHead(erasure_ledger->head());
+  log->SetErasureHead(erasure_ledger->head());
+  // Before anything is answered: a key store from a backup brings back what was destroyed.
+  ASSIGN_OR_RETURN(const auto replay, eventstore::ReplayErasures(erasure_ledger->Records(), *keys));
+  if (replay.subjects > 0) {
+    Log(LogLevel::kWarn, "erasures_replayed",
+        {{"subjects", std::to_string(replay.subjects)}, {"keys", std::to_string(replay.keys)}});
+  }
+  return absl::OkStatus();
+}
+
+ErasureWorkerOptions Server::Parts::ErasureOptions() {
+  ErasureWorkerOptions how;
+  const auto add = [&how](const projections::Projection& projection, projections::ViewCopy& copy,
+                          projections::View& owner) {
+    ErasableView view{.name = projection.name(),
+                      .runner = copy.runner.get(),
+                      .storage = copy.storage.get(),
+                      .drop_others = [&owner] { return owner.DropPrevious(); }};
+    for (size_t i = 0; i < projection.tables().size(); ++i) {
+      view.tables.push_back(projections::ViewTable(i));
+    }
+    how.views.push_back(std::move(view));
+  };
+  add(grants_projection, *grants, *grants_owner);
+  if (timeline != nullptr) add(*timeline_projection, *timeline, *timeline_owner);
+  const std::string& data = options.data_folder;
+  for (const char* name : {"keys", "keys.anchor", "log", "log.anchor", "views"}) {
+    how.search.paths.push_back(absl::StrCat(data, "/", name));
+  }
+  // RocksDB's list of files names the first and last row of files that are gone.
+  how.search_names = {.paths = {data + "/keys"}, .skipped_names = {"MANIFEST"}};
+  return how;
+}
+
+}  // namespace records::services
