@@ -131,7 +131,7 @@ class BackupTest(SystemTest):
         old_ledger = self.path("safe", "old.ledger")
         shutil.copy(ledger, old_ledger)
         self.ok(manager, "tenancy-management", "subject", "erase", "--customer", "R1", "--ground",
-                "consent-withdrawn", "--confirm", "R1", "--no-input")
+                "consent-withdrawn", "--confirm", "R1", "--no-input", "--certificate", self.path("certificate"))
         note = self.write("kept.note", self.ok(self.ops, ADMIN, "log", "checkpoint"))
         self.assertEqual(self.server.stop(), 0)
 
