@@ -60,12 +60,12 @@ class RestoreTest : public BackupFixture {
     ASSERT_TRUE(keys_->CompactDestroyed().ok());
   }
 
-  // The backup "first" of 100 events, then 50 events more.
+  // The backup "first" of 20 events, then 10 events more.
   void MakeFirst() {
     ServeWithLedger();
-    for (uint32_t i = 0; i < 100; ++i) AppendEvent(i);
+    for (uint32_t i = 0; i < 20; ++i) AppendEvent(i);
     ASSERT_TRUE(Create("first").ok());
-    for (uint32_t i = 100; i < 150; ++i) AppendEvent(i);
+    for (uint32_t i = 20; i < 30; ++i) AppendEvent(i);
   }
 
   RestoreOptions Options(const std::string& name = "first") {
@@ -141,22 +141,22 @@ TEST_F(RestoreTest, EveryEventUpToThePositionIsThereAndNoneAfterIt) {
   const std::string vkey = log_->VerifierKey();
   const auto restored = Restore(Options());
   ASSERT_TRUE(restored.ok()) << restored.status();
-  EXPECT_EQ(restored->log.events, 100u);
+  EXPECT_EQ(restored->log.events, 20u);
   EXPECT_EQ(restored->erasures, 0u);
   OpenRestored();
   EXPECT_EQ(log_->store_id(), store);
   EXPECT_EQ(log_->VerifierKey(), vkey);  // who kept it can go on verifying
-  EXPECT_EQ(EventsThere(), 100u);
-  for (uint32_t i = 0; i < 150; ++i) {
+  EXPECT_EQ(EventsThere(), 20u);
+  for (uint32_t i = 0; i < 30; ++i) {
     const auto found = *log_->FindRequest(Key(i));
-    ASSERT_EQ(found.has_value(), i < 100) << i;
-    EXPECT_EQ((*keys_->FindKey(PurposeOf(i))).has_value(), i < 100) << i;
-    if (i >= 100) continue;
+    ASSERT_EQ(found.has_value(), i < 20) << i;
+    EXPECT_EQ((*keys_->FindKey(PurposeOf(i))).has_value(), i < 20) << i;
+    if (i >= 20) continue;
     EXPECT_EQ((*found)[0].event.facts(), absl::StrCat("event ", i, " end"));
   }
   // And it goes on: a request that was lost may be made again.
-  AppendEvent(120);
-  EXPECT_EQ(EventsThere(), 101u);
+  AppendEvent(25);
+  EXPECT_EQ(EventsThere(), 21u);
 }
 
 TEST_F(RestoreTest, AKeyMadeBeforeAndUsedAfterTheBackupIsTheSame) {
@@ -381,7 +381,7 @@ TEST_F(RestoreTest, AFolderWhoseRestoreWasCutShortIsRefusedAndCanBeRestoredAgain
   EXPECT_EQ(log.status().code(), absl::StatusCode::kFailedPrecondition);
   ASSERT_TRUE(Restore(Options()).ok());
   OpenRestored();
-  EXPECT_EQ(EventsThere(), 100u);
+  EXPECT_EQ(EventsThere(), 20u);
 }
 
 TEST_F(RestoreTest, ManifestsOfAnotherSignerAreRefused) {
