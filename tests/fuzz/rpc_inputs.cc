@@ -102,7 +102,14 @@ const char* Pick(std::minstd_rand& random, const char* const (&words)[kSize]) {
 std::string TextFor(std::minstd_rand& random, const FieldDescriptor& field, std::string before,
                     const std::function<std::string(std::string)>& mutate_text) {
   const uint32_t way = random() % 8;
-  if (way == 0) return mutate_text(std::move(before));
+  if (way == 0) {
+    std::string text = mutate_text(std::move(before));
+    // Text that is not UTF-8 stops at gRPC, so most is made to pass.
+    if (random() % 8 != 0) {
+      for (char& byte : text) byte = static_cast<char>(byte & 0x7F);
+    }
+    return text;
+  }
   if (way == 1) return std::string(random() % 5000, way == 1 ? 'a' : ' ');
   if (way <= 5) {
     if (field.name() == "request_id") return Pick(random, kRequestIds);
@@ -111,6 +118,8 @@ std::string TextFor(std::minstd_rand& random, const FieldDescriptor& field, std:
     if (field.name() == "page_token") return "{page}";
     if (field.name() == "read_your_write") return "{write}";
     if (field.name() == "resume_token") return "{resume}";
+    if (field.name() == "plan_token") return "{plan}";
+    if (field.name() == "erasure") return "{erasure}";
     if (absl::EndsWith(field.name(), "_id")) return "{entry}";
     if (field.type() == FieldDescriptor::TYPE_BYTES)
       return std::string(random() % 2 ? 32 : 16, 'h');

@@ -69,10 +69,6 @@ std::shared_ptr<grpc::Channel> TestServer::Channel() const {
   return grpc::CreateChannel(absl::StrCat("127.0.0.1:", port_), grpc::InsecureChannelCredentials());
 }
 
-std::shared_ptr<grpc::Channel> TestServer::InProcessChannel() const {
-  return server_->InProcessChannel({});
-}
-
 void TestServer::Prepare(grpc::ClientContext& context, const Who& who) {
   if (!who.token.empty()) context.AddMetadata("authorization", "Bearer " + who.token);
   if (!who.purpose.empty()) context.AddMetadata("purpose", who.purpose);

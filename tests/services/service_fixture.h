@@ -67,9 +67,6 @@ class TestServer : public TestStore {
   }
 
   std::shared_ptr<grpc::Channel> Channel() const;
-  // Past the network and its credentials, straight to the handlers, which ask for the token
-  // themselves.
-  std::shared_ptr<grpc::Channel> InProcessChannel() const;
   // Puts token and purpose into a call. No deadline: the log would judge it by its own clock, which
   // stands still.
   static void Prepare(grpc::ClientContext& context, const Who& who);
