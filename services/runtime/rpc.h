@@ -51,7 +51,8 @@ inline absl::Time DeadlineOf(const grpc::ServerContextBase& context) {
                                                                   : absl::FromChrono(deadline);
 }
 
-// The answer to a retry of what was erased since: where it stood, and that it is gone.
+// The answer to a retry of a request whose record was erased since: where it stood, and that it is
+// gone; the same whatever the retry says.
 absl::Status WasErased(const Backend& backend, const Authorised& caller, const Outcome& outcome);
 
 namespace internal {
