@@ -52,8 +52,10 @@ absl::StatusOr<uint64_t> TimelineFollow::OpenResumeToken(const Runtime& runtime,
   return InvalidField("resume_token", "must come from a message of the same follow");
 }
 
-absl::Status TimelineFollow::Start(projections::Runner& runner) {
+absl::Status TimelineFollow::Start(projections::Runner& runner, eventstore::Position owed) {
   auto self = shared_from_this();
+  runner_ = &runner;
+  owed_ = owed;
   // The reactor holds the follow, and lets go of it when gRPC is done with the call.
   reactor_->OnDrained([self] { self->Kick(); });
   reactor_->OnOver([self] { self->Stop(); });
@@ -158,6 +160,8 @@ absl::Status TimelineFollow::SendBatch(bool& more) {
     absl::MutexLock lock(&mutex_);
     after = after_sequence_;
   }
+  // Asked before the read: what the view takes in meanwhile is not in it.
+  const bool owes_nothing = runner_->AppliedPosition(owed_.partition).sequence >= owed_.sequence;
   auto may_open = [this](absl::string_view category) { return caller_.MayOpen(category); };
   ASSIGN_OR_RETURN(auto arrivals,
                    reader_.GetArrivals(entry_.root, after, std::min(room, kBatchMax), may_open));
@@ -167,7 +171,7 @@ absl::Status TimelineFollow::SendBatch(bool& more) {
     {
       absl::MutexLock lock(&mutex_);
       after_sequence_ = std::max(after, arrivals.last_sequence);
-      if (!arrivals.more) first = !std::exchange(caught_up_, true);
+      if (!arrivals.more && owes_nothing) first = !std::exchange(caught_up_, true);
       if (arrivals.more) kicked_ = true;
       beat = std::exchange(beat_due_, false);
     }

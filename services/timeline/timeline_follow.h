@@ -31,8 +31,9 @@ class TimelineFollow : public std::enable_shared_from_this<TimelineFollow> {
                  std::shared_ptr<FollowReactor> reactor, Authorised caller, std::string customer,
                  eventstore::DirectoryEntry entry, uint64_t after_sequence);
 
-  // Begins: what stands after the start, then live.
-  absl::Status Start(projections::Runner& runner);
+  // Begins: what stands after the start, then live. That it caught up is said once the view stands
+  // at `owed`, and what it holds until there is sent.
+  absl::Status Start(projections::Runner& runner, eventstore::Position owed);
 
   // A resume token for `sequence`, and back. INVALID_ARGUMENT: not a token of this call.
   static absl::StatusOr<std::string> ResumeToken(const Runtime& runtime, const Authorised& caller,
@@ -68,6 +69,10 @@ class TimelineFollow : public std::enable_shared_from_this<TimelineFollow> {
   bool caught_up_ ABSL_GUARDED_BY(mutex_) = false;
   bool beat_due_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t after_sequence_ ABSL_GUARDED_BY(mutex_);
+
+  // Set at the start, before anything is sent.
+  const projections::Runner* runner_ = nullptr;
+  eventstore::Position owed_;
 };
 
 }  // namespace records::services

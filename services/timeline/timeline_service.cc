@@ -138,18 +138,18 @@ absl::Status TimelineServiceImpl::StartFollow(const Authorised& caller,
                                               const eventstore::DirectoryEntry& customer,
                                               std::shared_ptr<FollowReactor> reactor) {
   const Runtime& runtime = backend_.runtime;
-  uint64_t after = 0;
+  const uint32_t partition = eventstore::PartitionOf(customer.root, runtime.log.partition_count());
+  eventstore::Position owed = runtime.log.Head(eventstore::Ledger::kEvents, partition);
+  uint64_t after = owed.sequence;
   if (request.resume_token().empty()) {
-    const uint32_t partition =
-        eventstore::PartitionOf(customer.root, runtime.log.partition_count());
-    after = runtime.log.Head(eventstore::Ledger::kEvents, partition).sequence;
+    owed.sequence = 0;  // from now on
   } else {
     ASSIGN_OR_RETURN(after, TimelineFollow::OpenResumeToken(runtime, caller, request.customer(),
                                                             request.resume_token()));
   }
   auto follow = std::make_shared<TimelineFollow>(backend_, reader_, std::move(reactor), caller,
                                                  request.customer(), customer, after);
-  return follow->Start(runner_);
+  return follow->Start(runner_, owed);
 }
 
 grpc::ServerWriteReactor<api::FollowTimelineResponse>* TimelineServiceImpl::FollowTimeline(

@@ -17,6 +17,7 @@
 #include "records/events/v1/asb.pb.h"
 #include "records/events/v1/contact.pb.h"
 #include "records/events/v1/customer.pb.h"
+#include "records/events/v1/erasure.pb.h"
 #include "records/events/v1/restricted.pb.h"
 #include "tests/eventstore/random_message.h"
 #include "tests/eventstore/sealing_cases.pb.h"
@@ -32,6 +33,7 @@ inline std::vector<const google::protobuf::Descriptor*> EventTypes() {
   (void)records::events::v1::ContactRecorded::descriptor();
   (void)records::events::v1::AsbReported::descriptor();
   (void)records::events::v1::RecordRead::descriptor();
+  (void)records::events::v1::SubjectErasureDecided::descriptor();
   std::vector<const google::protobuf::Descriptor*> types;
   for (const auto& entry : std::filesystem::directory_iterator("proto/records/events/v1")) {
     const std::string name = "records/events/v1/" + entry.path().filename().string();
