@@ -27,8 +27,6 @@ using internal::EventLogImpl;
 using internal::LogParts;
 using internal::StoreStateRelay;
 
-constexpr absl::string_view kAnchorName = kLogAnchorFile;
-
 // Keeps other processes, and this one, from opening a folder twice.
 class FolderLock {
  public:
@@ -107,13 +105,13 @@ absl::StatusOr<LogAnchor> ReadOrMakeAnchor(AnchorFiles& files, const std::string
   if (reading.ok()) return DecodeLogAnchor(reading->payload);
   if (absl::IsDataLoss(reading.status())) {
     return absl::DataLossError(absl::StrCat(
-        kAnchorName, " is damaged: ", reading.status().message(),
+        kLogAnchorFile, " is damaged: ", reading.status().message(),
         ". Nothing was changed. Restore it and the folder log from the newest backup."));
   }
   if (!absl::IsNotFound(reading.status())) return reading.status();
   if (!may_make) {
     return absl::DataLossError(
-        absl::StrCat(kAnchorName,
+        absl::StrCat(kLogAnchorFile,
                      " is missing, and without it nobody can tell whether the log is whole. "
                      "Nothing was changed. Restore it from where the folder log came from."));
   }
@@ -228,7 +226,7 @@ absl::StatusOr<std::unique_ptr<EventLog>> OpenLog(LogOptions options) {
   if (options.env == nullptr) options.env = rocksdb::Env::Default();
   AnchorFiles& anchor_files =
       options.anchor_files != nullptr ? *options.anchor_files : PosixAnchorFiles();
-  const std::string anchor_path = absl::StrCat(options.data_dir, "/", kAnchorName);
+  const std::string anchor_path = absl::StrCat(options.data_dir, "/", kLogAnchorFile);
   RETURN_IF_ERROR(MakeFolder(options.data_dir));
   if (!options.is_restoring) {
     RETURN_IF_ERROR(CheckRestoreFinished(options.env, options.data_dir));
@@ -271,11 +269,12 @@ absl::StatusOr<std::unique_ptr<EventLogImpl>> OpenOn(const MemoryLogFiles& files
   parts.storage = files.storage;
   parts.space = options.disk_space;
   ASSIGN_OR_RETURN(const std::optional<LogMeta> meta, ReadMeta(*files.storage));
-  ASSIGN_OR_RETURN(parts.anchored, ReadOrMakeAnchor(*files.anchor_files, std::string(kAnchorName),
-                                                    !meta.has_value(), options));
+  ASSIGN_OR_RETURN(parts.anchored,
+                   ReadOrMakeAnchor(*files.anchor_files, std::string(kLogAnchorFile),
+                                    !meta.has_value(), options));
   ASSIGN_OR_RETURN(std::optional<LogState> checked, CheckStore(*files.storage, parts.anchored));
-  return Start(std::move(parts), std::move(checked), *files.anchor_files, std::string(kAnchorName),
-               *files.checkpoint_files, options);
+  return Start(std::move(parts), std::move(checked), *files.anchor_files,
+               std::string(kLogAnchorFile), *files.checkpoint_files, options);
 }
 
 }  // namespace
