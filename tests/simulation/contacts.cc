@@ -120,7 +120,10 @@ void Contacts::Send(Process& process, Request& request, bool other_content) {
       process.WhileAlive<absl::StatusOr<services::Outcome>>(
           [this, &request, other_content](const absl::StatusOr<services::Outcome>& outcome) {
             if (!other_content) return Done(request, outcome);
-            if (outcome.ok()) {
+            // Of a fenced customer there is nothing left to compare with: the retry is told so.
+            const Customer& customer = customers_[request.customer];
+            const bool may_be_erased = customer.fenced_at.has_value() || customer.fence_uncertain;
+            if (outcome.ok() && !(outcome->erased && may_be_erased)) {
               report_.Broken(kName, request.name + " was taken again with other content");
             }
           }));
