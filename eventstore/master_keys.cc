@@ -40,7 +40,8 @@ absl::StatusOr<MasterKey> DecodeKey(absl::string_view generation_line,
   ASSIGN_OR_RETURN(const absl::string_view created, TakeField(created_line, "created: "));
   ASSIGN_OR_RETURN(const absl::string_view base64, TakeField(key_line, "key: "));
   if (!absl::SimpleAtoi(generation, &key.generation) || key.generation == 0 ||
-      !absl::ParseTime(kTimeFormat, created, &key.created_at, nullptr)) {
+      !absl::ParseTime(kTimeFormat, created, &key.created_at, nullptr) ||
+      key.created_at == absl::InfiniteFuture() || key.created_at == absl::InfinitePast()) {
     return Damaged();
   }
   absl::StatusOr<std::string> bytes = Base64Decode(base64);
@@ -112,6 +113,8 @@ absl::StatusOr<MasterKeys> DecodeMasterKeys(absl::string_view text) {
     keys.push_back(std::move(key));
   }
   if (keys.size() == 2 && keys[1].generation != keys[0].generation + 1) return Damaged();
+  // Numbers and times have other spellings, which nobody wrote here.
+  if (EncodeMasterKeys(keys).view() != text) return Damaged();
   return keys;
 }
 

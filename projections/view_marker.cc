@@ -37,6 +37,20 @@ bool ParseGeneration(const std::string& line, const std::string& name, Generatio
          generation.number > 0;
 }
 
+std::string TextOf(const ViewMarker& marker) {
+  std::string text =
+      absl::StrCat(kFirstLine, "\nlive ", marker.live.number, " ", marker.live.version, "\n");
+  if (marker.previous.has_value()) {
+    absl::StrAppend(&text, "previous ", marker.previous->number, " ", marker.previous->version,
+                    "\n");
+  }
+  return text += "end\n";
+}
+
+absl::Status Damaged() {
+  return absl::DataLossError("a view's marker is damaged; remove the view's folder to fold anew");
+}
+
 }  // namespace
 
 std::string GenerationFolder(const std::string& view_folder, uint64_t number) {
@@ -50,21 +64,19 @@ absl::StatusOr<std::optional<ViewMarker>> ReadMarker(const std::string& view_fol
     if (error) return absl::UnavailableError("cannot look for a view's marker");
     return std::nullopt;
   }
-  std::ifstream in(path);
-  std::string first, live, previous, end, rest;
+  std::ostringstream content;
+  content << std::ifstream(path).rdbuf();
+  const std::string text = std::move(content).str();
+  std::istringstream in(text);
+  std::string first, live, previous;
   ViewMarker marker;
   const bool lines =
       std::getline(in, first) && std::getline(in, live) && std::getline(in, previous);
-  if (!lines || first != kFirstLine || !ParseGeneration(live, "live", marker.live)) {
-    return absl::DataLossError("a view's marker is damaged; remove the view's folder to fold anew");
-  }
-  if (previous == "end") return marker;
+  if (!lines || !ParseGeneration(live, "live", marker.live)) return Damaged();
   GenerationId generation;
-  if (!ParseGeneration(previous, "previous", generation) || !std::getline(in, end) ||
-      end != "end") {
-    return absl::DataLossError("a view's marker is damaged; remove the view's folder to fold anew");
-  }
-  marker.previous = generation;
+  if (ParseGeneration(previous, "previous", generation)) marker.previous = generation;
+  // There is one way to write a marker, so whatever is not written so was damaged.
+  if (TextOf(marker) != text) return Damaged();
   return marker;
 }
 
@@ -72,11 +84,7 @@ absl::Status WriteMarker(const std::string& view_folder, const ViewMarker& marke
   const std::string path = MarkerPath(view_folder), next = path + ".next";
   {
     std::ofstream out(next, std::ios::trunc);
-    out << kFirstLine << "\nlive " << marker.live.number << " " << marker.live.version << "\n";
-    if (marker.previous.has_value()) {
-      out << "previous " << marker.previous->number << " " << marker.previous->version << "\n";
-    }
-    out << "end\n";
+    out << TextOf(marker);
     if (!out.flush()) return absl::UnavailableError("cannot write a view's marker");
   }
   RETURN_IF_ERROR(SyncPath(next, O_RDONLY));

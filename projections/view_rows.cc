@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "eventstore/status_macros.h"
 #include "projections/big_endian.h"
@@ -61,7 +62,7 @@ absl::StatusOr<Position> DecodeParked(absl::string_view value) {
 }
 
 absl::StatusOr<RootId> RootOfParkedKey(absl::string_view key) {
-  if (key.size() != kParkedPrefix.size() + kIdSize) {
+  if (key.size() != kParkedPrefix.size() + kIdSize || !absl::StartsWith(key, kParkedPrefix)) {
     return absl::DataLossError("the row of a parked root is damaged");
   }
   return RootId::FromBytes(key.substr(kParkedPrefix.size()));

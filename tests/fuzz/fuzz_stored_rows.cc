@@ -174,7 +174,12 @@ void SealedRows(absl::string_view bytes) {
 void MasterKeyText(absl::string_view bytes) {
   const auto keys = DecodeMasterKeys(bytes);
   ExpectRefusal(keys.status());
-  if (keys.ok()) FUZZ_EXPECT(EncodeMasterKeys(*keys).view() == bytes);
+  if (!keys.ok()) return;
+  FUZZ_EXPECT(EncodeMasterKeys(*keys).view() == bytes);
+  for (const MasterKey& key : *keys) {
+    FUZZ_EXPECT(key.key.size() == kAeadKeySize && key.created_at < absl::InfiniteFuture() &&
+                key.created_at > absl::InfinitePast());
+  }
 }
 
 void ViewRows(absl::string_view bytes) {
