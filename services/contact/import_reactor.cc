@@ -26,7 +26,7 @@ void ImportReactor::Begin(absl::StatusOr<Authorised> caller) {
       end = ToGrpcStatus(caller.status());
     }
   }
-  FinishIf(std::move(end));
+  if (end.has_value()) Finish(*end);
 }
 
 void ImportReactor::OnReadDone(bool ok) {
@@ -48,7 +48,7 @@ void ImportReactor::OnReadDone(bool ok) {
     }
     end = Advance();
   }
-  FinishIf(std::move(end));
+  if (end.has_value()) Finish(*end);
   if (row == nullptr || backend_.runtime.bulk_executor.Run([this, row] { Work(row); })) return;
   Complete(row, ServerBusy());
 }
@@ -94,7 +94,7 @@ void ImportReactor::Complete(const std::shared_ptr<Row>& row, absl::StatusOr<Out
     --under_way_;
     end = Advance();
   }
-  FinishIf(std::move(end));
+  if (end.has_value()) Finish(*end);
 }
 
 void ImportReactor::OnWriteDone(bool ok) {
@@ -109,7 +109,7 @@ void ImportReactor::OnWriteDone(bool ok) {
     }
     end = Advance();
   }
-  FinishIf(std::move(end));
+  if (end.has_value()) Finish(*end);
 }
 
 std::optional<grpc::Status> ImportReactor::Advance() {

@@ -42,10 +42,8 @@ class ImportReactor final
   void Complete(const std::shared_ptr<Row>& row, absl::StatusOr<Outcome> outcome);
   // Starts the next write and the next read, where one can be started. Returns the status to finish
   // with at the end: outside the lock, since this object may be gone as soon as it is finished.
+  // With none it may be gone too, once what was started here is done.
   std::optional<grpc::Status> Advance() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void FinishIf(std::optional<grpc::Status> end) {
-    if (end.has_value()) Finish(*end);
-  }
 
   Backend& backend_;
   const ContactPlans& plans_;
