@@ -10,7 +10,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/synchronization/mutex.h"
 #include "tools/bench/bars.h"
 #include "tools/bench/report.h"
 #include "tools/bench/servers.h"
@@ -114,8 +113,6 @@ int main(int argc, char** argv) {
   CLI::App app("Measures the bars of the design against references in the same run.",
                "records_bench");
   AddFlags(app, flags);
-  // As recordsd, for client, echo and what runs in process alike.
-  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   CLI11_PARSE(app, argc, argv);
   if (flags.echo_server) return records::bench::RunEchoServer();
   if (flags.list) {
