@@ -34,6 +34,9 @@ absl::StatusOr<std::unique_ptr<RawStore>> OpenRaw(const std::filesystem::path& f
   rocksdb::DBOptions options;
   options.create_if_missing = !read_only;
   options.create_missing_column_families = !read_only;
+  // As the log is written: RocksDB would correct its list of files otherwise, and read-only it ends
+  // the process over that.
+  options.track_and_verify_wals_in_manifest = read_only;
   rocksdb::DB* database = nullptr;
   const rocksdb::Status opened =
       read_only
