@@ -50,18 +50,34 @@ absl::Status Finish(rocksdb::WritableFile& file, const std::string& path) {
   return In(file.Close(), "close", path);
 }
 
-absl::Status ListBelow(rocksdb::Env& env, const std::string& folder, const std::string& prefix,
-                       int depth, std::vector<std::string>& files) {
+struct Child {
+  std::string name;
+  std::string path;
+  bool is_folder = false;
+};
+
+// What lies in a folder that is itself `depth` folders deep.
+absl::StatusOr<std::vector<Child>> ChildrenOf(rocksdb::Env& env, const std::string& folder,
+                                              int depth) {
   if (depth > kDepthMax) {
     return absl::FailedPreconditionError(absl::StrCat(folder, " has too many folders in folders"));
   }
   std::vector<std::string> names;
   RETURN_IF_ERROR(In(env.GetChildren(folder, &names), "list", folder));
+  std::vector<Child> children;
   for (const std::string& name : names) {
     if (name == "." || name == "..") continue;
-    const std::string path = absl::StrCat(folder, "/", name);
-    bool is_folder = false;
-    RETURN_IF_ERROR(In(env.IsDirectory(path, &is_folder), "examine", path));
+    Child child{.name = name, .path = absl::StrCat(folder, "/", name)};
+    RETURN_IF_ERROR(In(env.IsDirectory(child.path, &child.is_folder), "examine", child.path));
+    children.push_back(std::move(child));
+  }
+  return children;
+}
+
+absl::Status ListBelow(rocksdb::Env& env, const std::string& folder, const std::string& prefix,
+                       int depth, std::vector<std::string>& files) {
+  ASSIGN_OR_RETURN(const std::vector<Child> children, ChildrenOf(env, folder, depth));
+  for (const auto& [name, path, is_folder] : children) {
     if (is_folder) {
       RETURN_IF_ERROR(ListBelow(env, path, absl::StrCat(prefix, name, "/"), depth + 1, files));
     } else {
@@ -71,24 +87,13 @@ absl::Status ListBelow(rocksdb::Env& env, const std::string& folder, const std::
   return absl::OkStatus();
 }
 
-absl::Status RemoveBelow(rocksdb::Env& env, const std::string& path, int depth) {
-  if (depth > kDepthMax) {
-    return absl::FailedPreconditionError(absl::StrCat(path, " has too many folders in folders"));
+absl::Status RemoveBelow(rocksdb::Env& env, const std::string& folder, int depth) {
+  ASSIGN_OR_RETURN(const std::vector<Child> children, ChildrenOf(env, folder, depth));
+  for (const auto& [name, path, is_folder] : children) {
+    RETURN_IF_ERROR(is_folder ? RemoveBelow(env, path, depth + 1)
+                              : In(env.DeleteFile(path), "remove", path));
   }
-  std::vector<std::string> names;
-  RETURN_IF_ERROR(In(env.GetChildren(path, &names), "list", path));
-  for (const std::string& name : names) {
-    if (name == "." || name == "..") continue;
-    const std::string child = absl::StrCat(path, "/", name);
-    bool is_folder = false;
-    RETURN_IF_ERROR(In(env.IsDirectory(child, &is_folder), "examine", child));
-    if (is_folder) {
-      RETURN_IF_ERROR(RemoveBelow(env, child, depth + 1));
-    } else {
-      RETURN_IF_ERROR(In(env.DeleteFile(child), "remove", child));
-    }
-  }
-  return In(env.DeleteDir(path), "remove", path);
+  return In(env.DeleteDir(folder), "remove", folder);
 }
 
 }  // namespace

@@ -206,9 +206,9 @@ absl::Status Restoring::CopyFiles(const ReadBackup& backup, absl::string_view le
   std::string folder;
   for (const BackupFile& file : backup.files) {
     if (file.name == left_out) continue;
-    const std::pair<std::string, std::string> split = {ParentOf(file.name), file.name};
-    if (split.first != "." && split.first != folder) {
-      folder = split.first;
+    const std::string parent = ParentOf(file.name);
+    if (parent != "." && parent != folder) {
+      folder = parent;
       RETURN_IF_ERROR(MakeFolderAt(env_, NameIn(options_.to, folder)));
     }
     RETURN_IF_ERROR(CopyOne(backup, file));

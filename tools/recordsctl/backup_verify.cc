@@ -1,7 +1,6 @@
 #include <memory>
 #include <string>
 
-#include "absl/strings/str_cat.h"
 #include "tools/recordsctl/backup_offline.h"
 #include "tools/recordsctl/log_verify.h"
 #include "tools/recordsctl/progress_line.h"
@@ -18,13 +17,6 @@ struct BackupVerifyFlags {
   std::string verifier_key;
 };
 
-int CouldNotVerify(Session& session, const absl::Status& status) {
-  const std::string message(status.message());
-  if (session.options.json) session.out << verify::RenderCouldNotRunAsJson(message);
-  session.err << "recordsctl: could not verify the backup: " << Printable(message) << "\n";
-  return kVerifyNotRun;
-}
-
 int RunBackupVerify(Session& session, const BackupVerifyFlags& flags) {
   if (flags.log.empty()) {
     return session.Usage("--log is required", "see `recordsctl backup verify --help`");
@@ -38,13 +30,11 @@ int RunBackupVerify(Session& session, const BackupVerifyFlags& flags) {
   {
     ProgressLine line(session.err);
     options.progress = [&line](absl::string_view doing, uint64_t done, uint64_t total) {
-      line.Draw(absl::StrCat("verifying ", doing,
-                             total > 0 ? absl::StrCat(", ", done, " of ", total, " events") : ""),
-                false);
+      line.Draw(VerifyProgress(doing, done, total), false);
     };
     found = verify::VerifyBackup(options);
   }
-  if (!found.ok()) return CouldNotVerify(session, found.status());
+  if (!found.ok()) return CouldNotVerify(session, "the backup", found.status());
   session.out << (session.options.json ? verify::RenderJson(found->report)
                                        : Printable(verify::RenderText(*found), true));
   return found->report.is_clean() ? kVerifyClean : kVerifyDamaged;

@@ -19,13 +19,6 @@ struct VerifyFlags {
   std::string erasure_ledger;
 };
 
-int CouldNotRun(Session& session, const absl::Status& status) {
-  const std::string message(status.message());
-  if (session.options.json) session.out << verify::RenderCouldNotRunAsJson(message);
-  session.err << "recordsctl: could not verify the log: " << Printable(message) << "\n";
-  return kVerifyNotRun;
-}
-
 int RunVerify(Session& session, const VerifyFlags& flags) {
   verify::VerifyOptions options{.data_dir = WithoutTrailingSlashes(flags.data)};
   if (!flags.checkpoint.empty()) options.checkpoint_file = flags.checkpoint;
@@ -35,13 +28,11 @@ int RunVerify(Session& session, const VerifyFlags& flags) {
   {
     ProgressLine line(session.err);
     options.progress = [&line](absl::string_view doing, uint64_t done, uint64_t total) {
-      line.Draw(absl::StrCat("verifying ", doing,
-                             total > 0 ? absl::StrCat(", ", done, " of ", total, " events") : ""),
-                done == 0);
+      line.Draw(VerifyProgress(doing, done, total), done == 0);
     };
     report = verify::Verify(options);
   }
-  if (!report.ok()) return CouldNotRun(session, report.status());
+  if (!report.ok()) return CouldNotVerify(session, "the log", report.status());
   session.out << (session.options.json ? verify::RenderJson(*report)
                                        : Printable(verify::RenderText(*report), true));
   return report->is_clean() ? kVerifyClean : kVerifyDamaged;
@@ -52,6 +43,18 @@ int RunVerify(Session& session, const VerifyFlags& flags) {
 std::string WithoutTrailingSlashes(std::string path) {
   while (path.size() > 1 && path.back() == '/') path.pop_back();
   return path;
+}
+
+int CouldNotVerify(Session& session, absl::string_view what, const absl::Status& status) {
+  const std::string message(status.message());
+  if (session.options.json) session.out << verify::RenderCouldNotRunAsJson(message);
+  session.err << "recordsctl: could not verify " << what << ": " << Printable(message) << "\n";
+  return kVerifyNotRun;
+}
+
+std::string VerifyProgress(absl::string_view doing, uint64_t done, uint64_t total) {
+  return absl::StrCat("verifying ", doing,
+                      total > 0 ? absl::StrCat(", ", done, " of ", total, " events") : "");
 }
 
 void AddLogVerify(CLI::App* noun, Session& session) {
