@@ -104,7 +104,8 @@ struct ScannedEvent {
   uint64_t time_precision = 0;
   bool has_committer_fields = false;  // append, revision, position or recorded_at_us
 };
-// kDataLoss: not a serialised message, or a field of the header stands there twice.
+// kDataLoss: not a serialised message, or a field of the header stands there twice or is of another
+// kind.
 absl::StatusOr<ScannedEvent> ScanEvent(absl::string_view event);
 
 // The field `stream` as protobuf serialises it.

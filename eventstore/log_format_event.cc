@@ -56,6 +56,7 @@ bool TakeBytes(absl::string_view& bytes, uint64_t size, absl::string_view& conte
 
 struct Field {
   uint64_t number = 0;
+  uint64_t wire_type = 0;
   uint64_t value = 0;         // of a varint
   absl::string_view content;  // of the others
 };
@@ -64,8 +65,9 @@ bool TakeField(absl::string_view& bytes, Field& field) {
   uint64_t tag;
   if (!TakeVarint(bytes, tag)) return false;
   field.number = tag >> 3;
+  field.wire_type = tag & 7;
   uint64_t size;
-  switch (tag & 7) {
+  switch (field.wire_type) {
     case kVarint:
       return TakeVarint(bytes, field.value);
     case kFixed64:
@@ -118,6 +120,7 @@ absl::StatusOr<ScannedEvent> ScanEvent(absl::string_view event) {
     if (field.number >= 64) continue;
     const bool repeated = (seen >> field.number & 1) != 0;
     seen |= uint64_t{1} << field.number;
+    uint64_t wire_type = kLength;
     switch (field.number) {
       case Event::kIdFieldNumber:
         header.id = field.content;
@@ -130,15 +133,22 @@ absl::StatusOr<ScannedEvent> ScanEvent(absl::string_view event) {
         break;
       case Event::kTimePrecisionFieldNumber:
         header.time_precision = field.value;
+        wire_type = kVarint;
         break;
-      case Event::kAppendFieldNumber:
       case Event::kRevisionFieldNumber:
-      case Event::kPositionFieldNumber:
       case Event::kRecordedAtUsFieldNumber:
+        wire_type = kVarint;
+        [[fallthrough]];
+      case Event::kAppendFieldNumber:
+      case Event::kPositionFieldNumber:
         header.has_committer_fields = true;
         break;
       default:
         continue;
+    }
+    // protobuf would pass over it and read none.
+    if (field.wire_type != wire_type) {
+      return absl::DataLossError("a field of the event's header is of another kind");
     }
     if (repeated) return absl::DataLossError("a field of the event's header stands there twice");
   }

@@ -235,6 +235,8 @@ TEST_F(LogLimitsTest, ABodyThatSaysSomethingElseThanItsAppendIsRefused) {
   EXPECT_THAT(adding([](auto& e) { e.mutable_append(); }), HasSubstr("the committer's to set"));
   EXPECT_THAT(adding([](auto& e) { e.set_recorded_at_us(1); }), HasSubstr("the committer's"));
   EXPECT_THAT(adding([](auto& e) { e.set_type("second"); }), HasSubstr("twice"));
+  EXPECT_THAT(refusal([](NewEvent& e) { e.body += "\x31" + std::string(8, 't'); }),
+              HasSubstr("another kind"));
   EXPECT_THAT(refusal([](NewEvent& e) { e.stream.sub_stream = "x"; }), HasSubstr("another stream"));
   EXPECT_THAT(refusal([](NewEvent& e) { e.time_precision = records::log::v1::TIME_PRECISION_DAY; }),
               HasSubstr("time precision"));
