@@ -63,10 +63,12 @@ void PendingChanges::Drop() {
   staged_rows_ = {};
 }
 
-KeyStoreCommitter::KeyStoreCommitter(Storage& storage, std::unique_ptr<Anchor> anchor,
-                                     StoreId store, KeyStoreState state, ErasureHead erasures,
+KeyStoreCommitter::KeyStoreCommitter(Storage& storage, const RowCount& rows,
+                                     std::unique_ptr<Anchor> anchor, StoreId store,
+                                     KeyStoreState state, ErasureHead erasures,
                                      std::function<void(const absl::Status&)> on_fatal)
     : storage_(storage),
+      rows_(rows),
       anchor_(std::move(anchor)),
       store_(store),
       on_fatal_(std::move(on_fatal)),
@@ -74,6 +76,7 @@ KeyStoreCommitter::KeyStoreCommitter(Storage& storage, std::unique_ptr<Anchor> a
       erasures_(erasures) {}
 
 absl::Status KeyStoreCommitter::Commit(Decision decide) {
+  RETURN_IF_ERROR(rows_.Wait());
   Waiting self{decide, absl::OkStatus()};
   absl::MutexLock lock(&mutex_);
   queue_.push_back(&self);
@@ -97,6 +100,7 @@ absl::Status KeyStoreCommitter::Commit(Decision decide) {
 }
 
 absl::Status KeyStoreCommitter::Pause(absl::FunctionRef<absl::Status(const KeyStoreState&)> work) {
+  RETURN_IF_ERROR(rows_.Wait());
   absl::MutexLock lock(&mutex_);
   while (leading_) changed_.Wait(&mutex_);
   Lead();

@@ -18,6 +18,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "eventstore/anchor.h"
+#include "eventstore/key_store_row_count.h"
 #include "eventstore/key_store_rows.h"
 #include "eventstore/storage.h"
 
@@ -65,8 +66,9 @@ class PendingChanges {
 // the caller whose change it was.
 class KeyStoreCommitter {
  public:
-  KeyStoreCommitter(Storage& storage, std::unique_ptr<Anchor> anchor, StoreId store,
-                    KeyStoreState state, ErasureHead erasures,
+  // `rows` must outlive the committer.
+  KeyStoreCommitter(Storage& storage, const RowCount& rows, std::unique_ptr<Anchor> anchor,
+                    StoreId store, KeyStoreState state, ErasureHead erasures,
                     std::function<void(const absl::Status&)> on_fatal);
 
   // Decides a change: sees what is there, and puts or deletes. Called once, from any thread, never
@@ -75,10 +77,11 @@ class KeyStoreCommitter {
 
   // Waits until what was decided is durable and anchored. An error of `decide` is returned and
   // nothing of it is written. kResourceExhausted: no room, nothing was written. kUnavailable: see
-  // above.
+  // above. Waits for the count of rows, and returns its error.
   [[nodiscard]] absl::Status Commit(Decision decide);
 
-  // Calls `work` while nothing is written, with the state that the anchor covers.
+  // Calls `work` while nothing is written, with the state that the anchor covers. Waits for the
+  // count of rows, and returns its error.
   [[nodiscard]] absl::Status Pause(absl::FunctionRef<absl::Status(const KeyStoreState&)> work);
 
   // How many batches deleted rows of the directory, or may have.
@@ -105,6 +108,7 @@ class KeyStoreCommitter {
   void EndLead() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Storage& storage_;
+  const RowCount& rows_;
   const std::unique_ptr<Anchor> anchor_;  // used by the leader only
   const StoreId store_;
   const std::function<void(const absl::Status&)> on_fatal_;

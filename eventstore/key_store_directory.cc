@@ -83,7 +83,11 @@ absl::StatusOr<std::optional<SecretBytes>> DurableKeyStore::ReadRow(Table table,
   for (int attempt = 0; attempt < 3; ++attempt) {
     const SealerPointer sealer = this->sealer();
     ASSIGN_OR_RETURN(const std::optional<std::string> value, ports_.storage->Get(table, row));
-    if (!value.has_value()) return std::nullopt;
+    if (!value.has_value()) {
+      // One that was lost must not pass for one that is not there.
+      RETURN_IF_ERROR(rows_->Wait());
+      return std::nullopt;
+    }
     if (!sealer->Knows(*value)) continue;
     ASSIGN_OR_RETURN(SecretBytes bytes, sealer->Open(table, row, *value));
     return bytes;

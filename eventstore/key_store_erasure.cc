@@ -20,6 +20,7 @@ bool DurableKeyStore::LeasesEnded(const SubjectId& subject) {
 
 absl::StatusOr<std::vector<std::string>> DurableKeyStore::KeyRowsOf(
     const SubjectId& subject) const {
+  RETURN_IF_ERROR(rows_->Wait());
   const std::string prefix = secrets_.KeyRowPrefix(subject);
   std::vector<std::string> rows;
   const std::unique_ptr<Cursor> cursor = ports_.storage->NewCursor(kKeysTable);

@@ -24,8 +24,11 @@ DurableKeyStore::DurableKeyStore(Parts parts, RowSealer sealer)
       secrets_(std::move(parts.secrets)),
       cache_(ports_.cached_keys),
       directory_cache_(ports_.cached_keys),
-      committer_(*ports_.storage, std::move(parts.anchor), parts.store, parts.state, parts.erasures,
-                 ports_.on_fatal),
+      rows_(parts.count_rows ? std::make_unique<const RowCount>(*ports_.storage, parts.state.rows,
+                                                                ports_.on_fatal)
+                             : std::make_unique<const RowCount>()),
+      committer_(*ports_.storage, *rows_, std::move(parts.anchor), parts.store, parts.state,
+                 parts.erasures, ports_.on_fatal),
       fenced_(std::move(parts.fenced)),
       masters_(std::move(parts.masters)),
       sealer_(std::make_shared<const RowSealer>(std::move(sealer))) {}

@@ -17,6 +17,7 @@
 #include "eventstore/key_store.h"
 #include "eventstore/key_store_committer.h"
 #include "eventstore/key_store_open.h"
+#include "eventstore/key_store_row_count.h"
 #include "eventstore/key_store_rows.h"
 #include "eventstore/store_secrets.h"
 
@@ -45,6 +46,7 @@ class DurableKeyStore final : public KeyStore {
     KeyStoreState state;
     ErasureHead erasures;
     absl::flat_hash_set<SubjectId> fenced;
+    bool count_rows = false;  // nobody has counted them yet
   };
   DurableKeyStore(Parts parts, RowSealer sealer);
 
@@ -104,7 +106,7 @@ class DurableKeyStore final : public KeyStore {
   static LeasedKey Lease(const ReadyKeyPointer& key, absl::Time lease_ends);
 
   absl::StatusOr<std::optional<DirectoryRow>> ReadDirectory(const std::string& row) const;
-  // A row, opened; nullopt: there is none.
+  // A row, opened; nullopt: there is none, which waits for the count of rows.
   absl::StatusOr<std::optional<SecretBytes>> ReadRow(Table table, const std::string& row) const;
 
   SealerPointer sealer() const;
@@ -138,6 +140,7 @@ class DurableKeyStore final : public KeyStore {
   const StoreSecrets secrets_;
   KeyCache cache_;
   mutable DirectoryCache directory_cache_;
+  const std::unique_ptr<const RowCount> rows_;
   KeyStoreCommitter committer_;
 
   mutable absl::Mutex guard_mutex_;

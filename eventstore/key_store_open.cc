@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "eventstore/key_store_impl.h"
+#include "eventstore/key_store_row_count.h"
 #include "eventstore/planted_bug.h"
 #include "eventstore/restore_marker.h"
 #include "eventstore/rocks_storage.h"
@@ -84,26 +85,6 @@ absl::Status CheckAnchor(const Found& found, const std::string& path) {
       state.sequence < anchor.sequence ? ": changes are lost" : ": it has another history"));
 }
 
-// A lost row would read as one that was ended, in silence, and a lost fence as none. Reads each row
-// once.
-absl::Status CheckRows(const Storage& storage, const KeyStoreState& state) {
-  for (const Table table : {kKeysTable, kDirectoryTable, kFencesTable}) {
-    const uint64_t expected = state.rows[table.index];
-    uint64_t found = 0;
-    const std::unique_ptr<Cursor> cursor = storage.NewCursor(table);
-    for (cursor->Seek(""); cursor->Valid(); cursor->Next()) ++found;
-    RETURN_IF_ERROR(cursor->status());
-    if (found == expected) continue;
-    const std::string wrong =
-        found < expected ? absl::StrCat(expected - found, " missing: restore a backup")
-                         : absl::StrCat(found - expected, " too many: ended ones came back");
-    return absl::DataLossError(absl::StrCat("the key store is damaged: its table ",
-                                            KeyStoreTableName(table), " has ", found,
-                                            " rows, its state says ", expected, ": ", wrong));
-  }
-  return absl::OkStatus();
-}
-
 // Writes nothing.
 absl::Status CheckTogether(const Found& found, const KeyStorePorts& ports) {
   const bool database = found.store.has_value() && found.state.has_value() && found.secret;
@@ -127,11 +108,23 @@ absl::Status CheckTogether(const Found& found, const KeyStorePorts& ports) {
   return CheckMasterKey(found, ports.master_keys->name());
 }
 
+// When the rows of keys and directory are counted. The fences are counted at every start: they are
+// few, and all of them are read.
+enum class Counted { kBefore, kWhileServing };
+
 // All that is known before anything is written. `storage` is null when there is no database.
-absl::Status CheckAll(const KeyStorePorts& ports, const Storage* storage) {
+// `may_count_later`: whether a long store may be counted while it serves.
+absl::StatusOr<Counted> CheckAll(const KeyStorePorts& ports, const Storage* storage,
+                                 bool may_count_later) {
   ASSIGN_OR_RETURN(const Found found, LookAt(ports, storage));
   RETURN_IF_ERROR(CheckTogether(found, ports));
-  return found.state.has_value() ? CheckRows(*storage, *found.state) : absl::OkStatus();
+  if (!found.state.has_value()) return Counted::kBefore;
+  const RowCounts& rows = found.state->rows;
+  RETURN_IF_ERROR(CountRows(*storage, rows, {kFencesTable}));
+  const uint64_t others = rows[kKeysTable.index] + rows[kDirectoryTable.index];
+  if (may_count_later && others > ports.rows_counted_at_start_max) return Counted::kWhileServing;
+  RETURN_IF_ERROR(CountRows(*storage, rows, {kKeysTable, kDirectoryTable}));
+  return Counted::kBefore;
 }
 
 // Makes what a new store has: a master key unless there is one, its secret, and the first batch.
@@ -187,7 +180,7 @@ absl::StatusOr<absl::flat_hash_set<SubjectId>> LoadFences(const Storage& storage
   return fenced;
 }
 
-absl::StatusOr<std::unique_ptr<KeyStore>> OpenWith(KeyStorePorts ports,
+absl::StatusOr<std::unique_ptr<KeyStore>> OpenWith(KeyStorePorts ports, Counted counted,
                                                    DurableKeyStore::Owned owned,
                                                    DurableKeyStore::CopyDatabase copy_database) {
   ASSIGN_OR_RETURN(Found found, LookAt(ports, ports.storage));
@@ -211,7 +204,8 @@ absl::StatusOr<std::unique_ptr<KeyStore>> OpenWith(KeyStorePorts ports,
                              .anchor = std::move(anchor),
                              .state = *found.state,
                              .erasures = ErasuresOf(found),
-                             .fenced = std::move(fenced)},
+                             .fenced = std::move(fenced),
+                             .count_rows = counted == Counted::kWhileServing},
       std::move(sealer));
   if (rotating) RETURN_IF_ERROR(store->FinishRotation().status());
   return store;
@@ -234,18 +228,30 @@ RocksStorageOptions DatabaseOptions(const KeyStoreOptions& options, RocksMode mo
 
 // Looks without writing. RocksDB opens a damaged database cleanly and deletes what it did not read,
 // so the anchor must be compared before.
-absl::Status CheckReadOnly(const KeyStoreOptions& options, const KeyStorePorts& ports) {
+absl::StatusOr<Counted> CheckReadOnly(const KeyStoreOptions& options, const KeyStorePorts& ports) {
   absl::StatusOr<std::unique_ptr<RocksStorage>> storage =
       RocksStorage::Open(DatabaseOptions(options, RocksMode::kReadOnly));
   if (!storage.ok() && !absl::IsNotFound(storage.status())) return storage.status();
-  return CheckAll(ports, storage.ok() ? storage->get() : nullptr);
+  if (!storage.ok()) return CheckAll(ports, nullptr, /*may_count_later=*/false);
+  // A table file that the database does not know would be deleted when it is opened for writing. A
+  // crash leaves one behind, but so does a manifest that lost its end: then the count tells.
+  ASSIGN_OR_RETURN(const bool knows_all, (*storage)->KnowsAllTableFiles());
+  return CheckAll(ports, storage->get(), knows_all);
+}
+
+absl::Status WithAdvice(const KeyStoreOptions& options, const absl::Status& status) {
+  if (!absl::IsDataLoss(status)) return status;
+  return absl::DataLossError(absl::StrCat("the key store does not start: ", status.message(),
+                                          ". Nothing was changed. Restore ", options.data_dir, "/",
+                                          kKeyStoreFolder, " and ", kKeyStoreAnchorFile,
+                                          ", together, from the newest backup of the keys."));
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<KeyStore>> OpenKeyStoreOver(const KeyStorePorts& ports) {
-  RETURN_IF_ERROR(CheckAll(ports, ports.storage));
-  return OpenWith(ports, {}, nullptr);
+  ASSIGN_OR_RETURN(const Counted counted, CheckAll(ports, ports.storage, /*may_count_later=*/true));
+  return OpenWith(ports, counted, {}, nullptr);
 }
 
 namespace {
@@ -264,17 +270,23 @@ absl::StatusOr<std::unique_ptr<KeyStore>> OpenFiles(const KeyStoreOptions& optio
   ports.master_keys = owned.master_keys.get();
   ports.clock = options.clock;
   ports.random = options.random;
-  ports.on_fatal = options.on_fatal;
+  ports.on_fatal = [options](const absl::Status& status) {
+    if (options.on_fatal) options.on_fatal(WithAdvice(options, status));
+  };
+  ports.rows_counted_at_start_max = options.rows_counted_at_start_max;
   ASSIGN_OR_RETURN(const std::optional<KeyStoreAnchor> anchor, ReadAnchor(ports));
   // Without an anchor a first start may have been cut short at any point.
-  if (anchor.has_value()) RETURN_IF_ERROR(CheckReadOnly(options, ports));
+  Counted counted = Counted::kBefore;
+  if (anchor.has_value()) {
+    ASSIGN_OR_RETURN(counted, CheckReadOnly(options, ports));
+  }
   const RocksMode mode = anchor.has_value() ? RocksMode::kWrite : RocksMode::kCreate;
   ASSIGN_OR_RETURN(std::unique_ptr<RocksStorage> storage,
                    RocksStorage::Open(DatabaseOptions(options, mode)));
   RocksStorage* const database = storage.get();
   ports.storage = database;
   owned.storage = std::move(storage);
-  return OpenWith(std::move(ports), std::move(owned),
+  return OpenWith(std::move(ports), counted, std::move(owned),
                   [database](const std::string& folder) { return database->CopyTo(folder); });
 }
 
@@ -282,11 +294,8 @@ absl::StatusOr<std::unique_ptr<KeyStore>> OpenFiles(const KeyStoreOptions& optio
 
 absl::StatusOr<std::unique_ptr<KeyStore>> OpenKeyStore(const KeyStoreOptions& options) {
   auto store = OpenFiles(options);
-  if (!absl::IsDataLoss(store.status())) return store;
-  return absl::DataLossError(absl::StrCat(
-      "the key store does not start: ", store.status().message(), ". Nothing was changed. Restore ",
-      options.data_dir, "/", kKeyStoreFolder, " and ", kKeyStoreAnchorFile,
-      ", together, from the newest backup of the keys."));
+  if (!store.ok()) return WithAdvice(options, store.status());
+  return store;
 }
 
 }  // namespace records::eventstore

@@ -36,8 +36,13 @@ struct KeyStoreOptions {
   bool is_restoring = false;
   // Not owned; nullptr: the machine's.
   rocksdb::Env* env = nullptr;
-  // Called once, when a change has failed and the store takes no more: the process should end, and
-  // the next start settles what is there. From the thread of the caller whose change it was.
+  // With more rows than this, keys and directory are counted while the store serves: a start does
+  // not grow with the store. Until then changes wait, and so does every answer that something is
+  // absent.
+  uint64_t rows_counted_at_start_max = kRowsCountedAtStartMax;
+  // Called when a change has failed and the store takes no more, and with kDataLoss when the count
+  // above found rows lost: the process should end, and the next start settles what is there. From
+  // the thread of the caller whose change it was, or of the count.
   std::function<void(const absl::Status&)> on_fatal;
 };
 
@@ -47,7 +52,8 @@ struct KeyStoreOptions {
 //
 // kFailedPrecondition: the master key is missing, readable by others or of another store; another
 // process has the store open. kDataLoss: the database is behind its anchor, has not as many rows as
-// it counted, or is otherwise damaged; the message says what, and nothing was changed.
+// it counted, or is otherwise damaged; the message says what, and nothing was changed. A store with
+// very many rows is counted after this returns: see rows_counted_at_start_max.
 [[nodiscard]] absl::StatusOr<std::unique_ptr<KeyStore>> OpenKeyStore(
     const KeyStoreOptions& options);
 
@@ -60,7 +66,8 @@ struct KeyStorePorts {
   const Clock* clock = nullptr;
   Random* random = nullptr;
   size_t cached_keys = kCachedKeysMax;
-  std::function<void(const absl::Status&)> on_fatal;  // as above
+  uint64_t rows_counted_at_start_max = kRowsCountedAtStartMax;  // as above
+  std::function<void(const absl::Status&)> on_fatal;            // as above
 };
 
 // As OpenKeyStore(), over ports, which must outlive the store; for tests and the simulation.

@@ -71,6 +71,10 @@ static_assert(kSealedPartsMax % kRestrictedPartsClass == 0);
 inline constexpr size_t kReferenceLengthMax = 256;
 inline constexpr size_t kCachedKeysMax = 65'536;
 
+// Rows of keys and directory that a start counts before it serves: about 60 ms. More are counted
+// while the store serves.
+inline constexpr uint64_t kRowsCountedAtStartMax = 250'000;
+
 // Keys ended within ten minutes, which the guard keeps in memory. Beyond: RESOURCE_EXHAUSTED.
 inline constexpr size_t kEndedKeysMax = 1'000'000;
 

@@ -4,8 +4,10 @@
 #include <atomic>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "eventstore/internal/rocks_options.h"
 #include "eventstore/planted_bug.h"
 #include "eventstore/status_macros.h"
@@ -230,6 +232,21 @@ std::unique_ptr<Cursor> RocksStorage::NewCursor(Table table) const {
   how.total_order_seek = true;
   return std::make_unique<RocksCursor>(std::unique_ptr<rocksdb::Iterator>(
       internals_->db->NewIterator(how, internals_->tables[table.index])));
+}
+
+absl::StatusOr<bool> RocksStorage::KnowsAllTableFiles() const {
+  std::vector<rocksdb::LiveFileMetaData> live;
+  internals_->db->GetLiveFilesMetaData(&live);
+  absl::flat_hash_set<std::string> known;
+  for (const rocksdb::LiveFileMetaData& file : live) {
+    known.emplace(absl::StripPrefix(file.name, "/"));
+  }
+  std::vector<std::string> names;
+  RETURN_IF_ERROR(
+      internal::FromRocks(internals_->db->GetEnv()->GetChildren(internals_->options.path, &names)));
+  return std::none_of(names.begin(), names.end(), [&known](const std::string& name) {
+    return absl::EndsWith(name, ".sst") && !known.contains(name);
+  });
 }
 
 absl::Status RocksStorage::Flush() {

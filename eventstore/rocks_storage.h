@@ -77,6 +77,10 @@ class RocksStorage final : public Storage {
   std::unique_ptr<Cursor> NewCursor(Table table) const override;
   absl::Status Compact(Table table) override;
 
+  // Whether each table file in the folder is one that the store knows: opening it for writing
+  // deletes the others.
+  absl::StatusOr<bool> KnowsAllTableFiles() const;
+
   // Writes what is in memory into table files.
   absl::Status Flush();
 

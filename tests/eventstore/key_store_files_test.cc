@@ -12,6 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/synchronization/notification.h"
 #include "eventstore/key_store_open.h"
 #include "eventstore/key_store_rows.h"
 #include "eventstore/rocks_storage.h"
@@ -48,6 +49,11 @@ class KeyStoreFilesTest : public ::testing::Test {
     options.data_dir = folder;
     options.master_key_file = master_key_file_;
     options.random = &random_;
+    options.rows_counted_at_start_max = rows_counted_at_start_max_;
+    options.on_fatal = [this](const absl::Status& status) {
+      fatal_ = status;
+      told_fatal_.Notify();
+    };
     return OpenKeyStore(options);
   }
 
@@ -87,11 +93,23 @@ class KeyStoreFilesTest : public ::testing::Test {
     return values;
   }
 
+  void DeleteAKey() {
+    const auto storage = *RocksStorage::Open(DatabaseOptions(RocksMode::kWrite));
+    const auto cursor = storage->NewCursor(kKeysTable);
+    cursor->Seek("");
+    StorageBatch batch;
+    batch.Delete(kKeysTable, std::string(cursor->key()));
+    ASSERT_TRUE(storage->Write(batch, Storage::Durability::kSynced).ok());
+  }
+
   KeyPurpose NewPurpose() { return {*SubjectId::Generate(random_), 1, {}}; }
 
   testing_support::TempFolder folder_;
   std::string master_key_file_;  // empty: in the folder
   RememberingRandom random_;
+  uint64_t rows_counted_at_start_max_ = kRowsCountedAtStartMax;
+  absl::Status fatal_;  // before told_fatal_
+  absl::Notification told_fatal_;
 };
 
 // DP-I1: nothing that says who or what is in the clear at rest.
@@ -222,17 +240,36 @@ TEST_F(KeyStoreFilesTest, ADatabaseThatWasRolledBackIsRefusedAndNotTouched) {
 
 TEST_F(KeyStoreFilesTest, AKeyThatWasDeletedBehindOurBackStopsTheStart) {
   ASSERT_TRUE((*Open())->GetOrCreateKeys({NewPurpose(), NewPurpose()}).ok());
-  {
-    const auto storage = *RocksStorage::Open(DatabaseOptions(RocksMode::kWrite));
-    const auto cursor = storage->NewCursor(kKeysTable);
-    cursor->Seek("");
-    StorageBatch batch;
-    batch.Delete(kKeysTable, std::string(cursor->key()));
-    ASSERT_TRUE(storage->Write(batch, Storage::Durability::kSynced).ok());
-  }
+  DeleteAKey();
   const absl::Status status = Open().status();
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(std::string(status.message()), HasSubstr("1 missing"));
+}
+
+TEST_F(KeyStoreFilesTest, OfALongStoreItIsFoundWhileItServesAndTheProcessIsToldToEnd) {
+  ASSERT_TRUE((*Open())->GetOrCreateKeys({NewPurpose(), NewPurpose()}).ok());
+  DeleteAKey();
+  rows_counted_at_start_max_ = 1;
+  const auto store = Open();
+  ASSERT_TRUE(store.ok()) << store.status();
+  told_fatal_.WaitForNotification();
+  EXPECT_EQ(fatal_.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(fatal_.message()), HasSubstr("1 missing"));
+  EXPECT_THAT(std::string(fatal_.message()), HasSubstr("Restore " + folder_.path()));
+  EXPECT_EQ((*store)->GetOrCreateKey(NewPurpose()).status().code(), absl::StatusCode::kDataLoss);
+}
+
+// Opening it for writing would delete the file, and with it what a damaged manifest forgot.
+TEST_F(KeyStoreFilesTest, WithATableFileThatTheDatabaseDoesNotKnowALongStoreIsCountedFirst) {
+  ASSERT_TRUE((*Open())->GetOrCreateKeys({NewPurpose(), NewPurpose()}).ok());
+  DeleteAKey();
+  const std::string unknown = folder_ / "keys/999999.sst";
+  std::ofstream(unknown) << "forgotten";
+  rows_counted_at_start_max_ = 1;
+  const absl::Status status = Open().status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("1 missing"));
+  EXPECT_TRUE(std::filesystem::exists(unknown));
 }
 
 TEST_F(KeyStoreFilesTest, ASecondProcessIsRefused) {

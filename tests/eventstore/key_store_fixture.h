@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -7,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "eventstore/clock.h"
 #include "eventstore/key_store_open.h"
@@ -36,6 +39,12 @@ class HookedStorage final : public Storage {
     return value;
   }
   std::unique_ptr<Cursor> NewCursor(Table table) const override {
+    absl::MutexLock lock(&mutex_);
+    walk_begun_ |= held_ && table == held_table_;
+    const auto may_walk = [this, table]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return !held_ || table != held_table_;
+    };
+    mutex_.Await(absl::Condition(&may_walk));
     return storage_.NewCursor(table);
   }
   absl::Status Compact(Table table) override { return storage_.Compact(table); }
@@ -46,10 +55,30 @@ class HookedStorage final : public Storage {
     hook_ = std::move(hook);
   }
 
+  // Whoever walks the table waits, until LetWalk().
+  void HoldWalks(Table table) {
+    absl::MutexLock lock(&mutex_);
+    held_ = true;
+    held_table_ = table;
+  }
+  void LetWalk() {
+    absl::MutexLock lock(&mutex_);
+    held_ = false;
+  }
+  // Waits until somebody waits.
+  void WaitForWalk() const {
+    absl::MutexLock lock(&mutex_);
+    mutex_.Await(absl::Condition(&walk_begun_));
+  }
+
  private:
   Storage& storage_;
   Table table_;
   mutable std::function<void()> hook_;
+  mutable absl::Mutex mutex_;
+  bool held_ ABSL_GUARDED_BY(mutex_) = false;
+  Table held_table_ ABSL_GUARDED_BY(mutex_);
+  mutable bool walk_begun_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 // A key store over memory that can be closed, broken and opened again.
@@ -70,6 +99,7 @@ class KeyStoreFixture : public ::testing::Test {
     ports.clock = &clock_;
     ports.random = &random_;
     ports.cached_keys = cached_keys;
+    ports.rows_counted_at_start_max = rows_counted_at_start_max_;
     ports.on_fatal = [this](const absl::Status&) { ++told_fatal_; };
     absl::StatusOr<std::unique_ptr<KeyStore>> opened = OpenKeyStoreOver(ports);
     if (opened.ok()) store_ = *std::move(opened);
@@ -111,7 +141,8 @@ class KeyStoreFixture : public ::testing::Test {
   // -1: never. 0: the next one.
   int writes_until_failure_ = -1;
   int writes_until_lost_sync_ = -1;
-  int told_fatal_ = 0;
+  std::atomic<int> told_fatal_ = 0;
+  uint64_t rows_counted_at_start_max_ = kRowsCountedAtStartMax;
   absl::Status before_status_ = absl::UnknownError("disk");
   absl::Status after_status_ = absl::UnknownError("sync");
   std::unique_ptr<KeyStore> store_;
