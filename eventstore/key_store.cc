@@ -1,5 +1,8 @@
 #include "eventstore/key_store.h"
 
+#include <algorithm>
+
+#include "eventstore/planted_bug.h"
 #include "eventstore/status_macros.h"
 
 namespace records::eventstore {
@@ -13,6 +16,20 @@ uint64_t SubjectHoldings::key_count() const {
 absl::StatusOr<LeasedKey> KeyStore::GetOrCreateKey(const KeyPurpose& purpose) {
   ASSIGN_OR_RETURN(std::vector<LeasedKey> keys, GetOrCreateKeys({purpose}));
   return std::move(keys.front());
+}
+
+KeyTag TagOf(const KeyId& key) {
+  KeyTag tag;
+  std::copy_n(key.bytes().begin(), tag.size(), tag.begin());
+  return tag;
+}
+
+absl::StatusOr<std::optional<LeasedKey>> KeyStore::FindReferencedKey(
+    const KeyReference& reference) {
+  ASSIGN_OR_RETURN(std::optional<LeasedKey> key, FindKey(reference.purpose));
+  if (!key.has_value() || reference.tag == KeyTag{} || reference.tag == TagOf(key->id)) return key;
+  if (PLANTED_BUG("later-key-for-earlier")) return key;
+  return std::nullopt;
 }
 
 }  // namespace records::eventstore

@@ -49,6 +49,18 @@ struct KeyPurpose {
 
 inline constexpr size_t kKeyReferenceSize = 76;
 
+// The first bytes of a key's id, all of them random: which of the keys that one purpose had, one
+// after the other, is meant.
+using KeyTag = std::array<uint8_t, 6>;
+[[nodiscard]] KeyTag TagOf(const KeyId& key);
+
+// What a sealed part says of its key, opened.
+struct KeyReference {
+  KeyPurpose purpose;
+  KeyTag tag{};  // zeros: any key of the purpose (references made before there were tags; dummies)
+  friend bool operator==(const KeyReference&, const KeyReference&) = default;
+};
+
 // A data key, leased: it may be used until `lease_ends`, then it must be asked for again. Wiped
 // with its last holder.
 struct LeasedKey {
@@ -120,17 +132,23 @@ class KeyStore : public AppendGuard {
   [[nodiscard]] virtual absl::StatusOr<std::optional<LeasedKey>> FindKey(
       const KeyPurpose& purpose) = 0;
 
+  // As FindKey(), for the very key that a reference names: one that was made for the same purpose
+  // after it had ended is another.
+  [[nodiscard]] absl::StatusOr<std::optional<LeasedKey>> FindReferencedKey(
+      const KeyReference& reference);
+
   // Ends one key: no store hands it out again, and the guard refuses appends that were sealed with
   // it (KEY_ENDED). Durable when it returns. Leases end within kKeyLease. Its wrapped bytes leave
   // the files with the next compaction, which is the erasure's part. OK when there is no such key.
   [[nodiscard]] virtual absl::Status EndKey(const KeyPurpose& purpose) = 0;
 
-  // A fresh ciphertext of the purpose, kKeyReferenceSize bytes: two references to one key cannot be
-  // told from two to different ones. A purpose with category 0 makes a dummy.
-  [[nodiscard]] virtual absl::StatusOr<std::string> MakeReference(const KeyPurpose& purpose) = 0;
+  // A fresh ciphertext of the reference, kKeyReferenceSize bytes: two references to one key cannot
+  // be told from two to different ones. A purpose with category 0 makes a dummy.
+  [[nodiscard]] virtual absl::StatusOr<std::string> MakeReference(
+      const KeyReference& reference) = 0;
 
   // What a reference names. kDataLoss: it is not one of ours, or damaged.
-  [[nodiscard]] virtual absl::StatusOr<KeyPurpose> OpenReference(
+  [[nodiscard]] virtual absl::StatusOr<KeyReference> OpenReference(
       absl::string_view reference) const = 0;
 
   // Claims `reference` in a name space ("customer", "staff", "contract") of an organisation for a

@@ -223,11 +223,11 @@ absl::Status DurableKeyStore::Check(const Append& append) const {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> DurableKeyStore::MakeReference(const KeyPurpose& purpose) {
-  return secrets_.MakeReference(purpose, *ports_.random);
+absl::StatusOr<std::string> DurableKeyStore::MakeReference(const KeyReference& reference) {
+  return secrets_.MakeReference(reference, *ports_.random);
 }
 
-absl::StatusOr<KeyPurpose> DurableKeyStore::OpenReference(absl::string_view reference) const {
+absl::StatusOr<KeyReference> DurableKeyStore::OpenReference(absl::string_view reference) const {
   return secrets_.OpenReference(reference);
 }
 

@@ -54,8 +54,8 @@ class DurableKeyStore final : public KeyStore {
       absl::Span<const KeyPurpose> purposes) override;
   absl::StatusOr<std::optional<LeasedKey>> FindKey(const KeyPurpose& purpose) override;
   absl::Status EndKey(const KeyPurpose& purpose) override;
-  absl::StatusOr<std::string> MakeReference(const KeyPurpose& purpose) override;
-  absl::StatusOr<KeyPurpose> OpenReference(absl::string_view reference) const override;
+  absl::StatusOr<std::string> MakeReference(const KeyReference& reference) override;
+  absl::StatusOr<KeyReference> OpenReference(absl::string_view reference) const override;
   absl::StatusOr<DirectoryEntry> Claim(absl::string_view organisation, absl::string_view name_space,
                                        absl::string_view reference) override;
   absl::StatusOr<std::optional<DirectoryEntry>> Resolve(absl::string_view organisation,

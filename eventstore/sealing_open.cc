@@ -93,7 +93,8 @@ class Opener {
   }
 
   absl::Status OpenPart(const SealedPart& part) {
-    ASSIGN_OR_RETURN(const KeyPurpose purpose, keys_.OpenReference(part.key_reference()));
+    ASSIGN_OR_RETURN(const KeyReference reference, keys_.OpenReference(part.key_reference()));
+    const KeyPurpose& purpose = reference.purpose;
     if (purpose.category == 0) return absl::OkStatus();
     const CategoryRule* category = categories_.Find(purpose.category);
     if (category == nullptr) return Damaged("a category that the register does not have");
@@ -102,7 +103,7 @@ class Opener {
       return Damaged("two parts for one key");
     }
     seen_.push_back(purpose);
-    ASSIGN_OR_RETURN(const std::optional<LeasedKey> key, keys_.FindKey(purpose));
+    ASSIGN_OR_RETURN(const std::optional<LeasedKey> key, keys_.FindReferencedKey(reference));
     if (!key.has_value()) return absl::OkStatus();
 
     if (part.nonce().size() != kAeadNonceSize) return Damaged("a nonce");

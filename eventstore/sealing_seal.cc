@@ -222,7 +222,7 @@ class PartSealer {
   absl::Status SealPadded(const KeyPurpose& purpose, const LeasedKey& key,
                           const std::string& padded) {
     SealedPart& part = *event_->add_sealed();
-    ASSIGN_OR_RETURN(*part.mutable_key_reference(), keys_.MakeReference(purpose));
+    ASSIGN_OR_RETURN(*part.mutable_key_reference(), keys_.MakeReference({purpose, TagOf(key.id)}));
     RETURN_IF_ERROR(Fill(random_, kAeadNonceSize, part.mutable_nonce()));
     ASSIGN_OR_RETURN(*part.mutable_ciphertext(),
                      key.aead->Seal(part.nonce(), padded,
@@ -240,7 +240,7 @@ class PartSealer {
   // `size`: of the ciphertext with its tag.
   absl::Status AddDummy(size_t size) {
     SealedPart& part = *event_->add_sealed();
-    ASSIGN_OR_RETURN(*part.mutable_key_reference(), keys_.MakeReference(KeyPurpose{}));
+    ASSIGN_OR_RETURN(*part.mutable_key_reference(), keys_.MakeReference(KeyReference{}));
     RETURN_IF_ERROR(Fill(random_, kAeadNonceSize, part.mutable_nonce()));
     return Fill(random_, size, part.mutable_ciphertext());
   }

@@ -22,6 +22,9 @@ constexpr absl::string_view kReferenceData = "records key reference v1";
 
 static_assert(kKeyReferenceSize == kAeadNonceSize + kEncodedPurposeSize + kAeadTagSize);
 
+// The tag of a reference lies where a purpose ends with zeros.
+constexpr std::ptrdiff_t kTagSize = std::tuple_size_v<KeyTag>;
+
 // Rows and subjects are named by the first half of a keyed hash: 2^64 of them before two meet.
 constexpr size_t kRowNameSize = 16;
 
@@ -146,26 +149,32 @@ absl::StatusOr<StoreSecrets> StoreSecrets::Create(const SecretBytes& secret) {
                       std::move(hashes), std::move(tokens));
 }
 
-absl::StatusOr<std::string> StoreSecrets::MakeReference(const KeyPurpose& purpose,
+absl::StatusOr<std::string> StoreSecrets::MakeReference(const KeyReference& reference,
                                                         Random& random) const {
-  if (purpose.category != 0) RETURN_IF_ERROR(CheckPurpose(purpose));
+  if (reference.purpose.category != 0) RETURN_IF_ERROR(CheckPurpose(reference.purpose));
   std::array<uint8_t, kAeadNonceSize> nonce_bytes;
   RETURN_IF_ERROR(random.Fill(absl::MakeSpan(nonce_bytes)));
   const absl::string_view nonce(reinterpret_cast<const char*>(nonce_bytes.data()),
                                 nonce_bytes.size());
-  ASSIGN_OR_RETURN(const std::string sealed,
-                   reference_.Seal(nonce, EncodePurpose(purpose), kReferenceData));
+  std::string bytes = EncodePurpose(reference.purpose);
+  std::copy(reference.tag.begin(), reference.tag.end(), bytes.end() - kTagSize);
+  ASSIGN_OR_RETURN(const std::string sealed, reference_.Seal(nonce, bytes, kReferenceData));
   return absl::StrCat(nonce, sealed);
 }
 
-absl::StatusOr<KeyPurpose> StoreSecrets::OpenReference(absl::string_view reference) const {
+absl::StatusOr<KeyReference> StoreSecrets::OpenReference(absl::string_view reference) const {
   if (reference.size() != kKeyReferenceSize) {
     return absl::DataLossError("a key reference has another size");
   }
-  ASSIGN_OR_RETURN(const std::string bytes,
+  ASSIGN_OR_RETURN(std::string bytes,
                    reference_.Open(reference.substr(0, kAeadNonceSize),
                                    reference.substr(kAeadNonceSize), kReferenceData));
-  return DecodePurpose(bytes);
+  KeyReference opened;
+  const auto tag = bytes.end() - std::min<std::ptrdiff_t>(kTagSize, std::ssize(bytes));
+  std::copy(tag, bytes.end(), opened.tag.begin());
+  std::fill(tag, bytes.end(), '\0');
+  ASSIGN_OR_RETURN(opened.purpose, DecodePurpose(bytes));
+  return opened;
 }
 
 std::string StoreSecrets::KeyRowPrefix(const SubjectId& subject) const {

@@ -22,9 +22,9 @@ class StoreSecrets {
 
   // As KeyStore::MakeReference() and OpenReference(). The nonces are random: after 2^32 references
   // the chance that two share one is 2^-33, as SP 800-38D section 8.3 allows.
-  [[nodiscard]] absl::StatusOr<std::string> MakeReference(const KeyPurpose& purpose,
+  [[nodiscard]] absl::StatusOr<std::string> MakeReference(const KeyReference& reference,
                                                           Random& random) const;
-  [[nodiscard]] absl::StatusOr<KeyPurpose> OpenReference(absl::string_view reference) const;
+  [[nodiscard]] absl::StatusOr<KeyReference> OpenReference(absl::string_view reference) const;
 
   // Names of rows. Those of one subject's keys begin alike (16 bytes), so that they can be ended
   // together; nothing else about two names tells whether they have something in common.

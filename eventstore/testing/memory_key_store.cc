@@ -62,11 +62,11 @@ absl::Status MemoryKeyStore::EndKey(const KeyPurpose& purpose) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> MemoryKeyStore::MakeReference(const KeyPurpose& purpose) {
-  return secrets_.MakeReference(purpose, random_);
+absl::StatusOr<std::string> MemoryKeyStore::MakeReference(const KeyReference& reference) {
+  return secrets_.MakeReference(reference, random_);
 }
 
-absl::StatusOr<KeyPurpose> MemoryKeyStore::OpenReference(absl::string_view reference) const {
+absl::StatusOr<KeyReference> MemoryKeyStore::OpenReference(absl::string_view reference) const {
   return secrets_.OpenReference(reference);
 }
 

@@ -8,6 +8,7 @@
 namespace records::projections {
 
 using eventstore::KeyPurpose;
+using eventstore::KeyReference;
 using eventstore::OpenedEvent;
 using eventstore::RootId;
 using eventstore::SubjectId;
@@ -28,12 +29,14 @@ absl::StatusOr<std::optional<std::string>> TimelineKeys::RealType(const Event& e
 absl::Status TimelineKeys::RemoveCorrectedParts(const Event& correction, Event& original) const {
   std::set<std::pair<SubjectId, uint32_t>> corrected;
   for (const auto& part : correction.sealed()) {
-    ASSIGN_OR_RETURN(const KeyPurpose purpose, keys_.OpenReference(part.key_reference()));
+    ASSIGN_OR_RETURN(const KeyReference reference, keys_.OpenReference(part.key_reference()));
+    const KeyPurpose& purpose = reference.purpose;
     if (purpose.category != 0) corrected.emplace(purpose.subject, purpose.category);
   }
   for (int i = original.sealed_size() - 1; i >= 0; --i) {
-    ASSIGN_OR_RETURN(const KeyPurpose purpose,
+    ASSIGN_OR_RETURN(const KeyReference reference,
                      keys_.OpenReference(original.sealed(i).key_reference()));
+    const KeyPurpose& purpose = reference.purpose;
     if (corrected.contains({purpose.subject, purpose.category})) {
       original.mutable_sealed()->DeleteSubrange(i, 1);
     }

@@ -126,7 +126,8 @@ absl::StatusOr<CommandRunner::Match> CommandRunner::Compare(const records::log::
   bool erased = false;
   absl::flat_hash_set<eventstore::SubjectId> tried;
   for (const auto& part : first.sealed()) {
-    ASSIGN_OR_RETURN(auto purpose, runtime_.keys.OpenReference(part.key_reference()));
+    ASSIGN_OR_RETURN(const auto reference, runtime_.keys.OpenReference(part.key_reference()));
+    const eventstore::KeyPurpose& purpose = reference.purpose;
     if (purpose.category == 0 || !tried.insert(purpose.subject).second) continue;
     if (runtime_.keys.IsFenced(purpose.subject)) {
       erased = true;

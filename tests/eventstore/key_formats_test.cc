@@ -17,6 +17,9 @@ using ::absl::HexStringToBytes;
 
 constexpr char kReference[] =
     "c15c0289ec2d0a9167ec8e651146e766614bb8d1dbc792c94c6f7ac552f335783cfa61690e70"
+    "d2c2e2d857df45c636a651ea6cf8cd3e276da4d4161cff97a7527ed335f3edcfa81e1d7cf687";
+constexpr char kUntaggedReference[] =
+    "c15c0289ec2d0a9167ec8e651146e766614bb8d1dbc792c94c6f7ac552f335783cfa61690e70"
     "d2c2e2d857df45c636a651ea6cf8cd3e266fa7d0131a42e3cb3500c8287bbf38e25eb1d85fcd";
 constexpr char kWrapped[] =
     "00000007c15c0289ec2d0a9167ec8e65221e440f6f751fa13f5912f930ab4705c56ca4bd9ed97c56db";
@@ -49,10 +52,15 @@ TEST(KeyFormatsTest, APurposeIsTheseBytes) {
 TEST(KeyFormatsTest, AReferenceThatWasMadeOnceOpens) {
   const StoreSecrets secrets = *StoreSecrets::Create(FixedSecret());
   SeededRandom random(1);
-  EXPECT_EQ(BytesToHexString(*secrets.MakeReference(FixedPurpose(), random)), kReference);
-  const auto purpose = secrets.OpenReference(HexStringToBytes(kReference));
-  ASSERT_TRUE(purpose.ok()) << purpose.status();
-  EXPECT_EQ(*purpose, FixedPurpose());
+  const KeyReference reference{FixedPurpose(), {1, 2, 3, 4, 5, 6}};
+  EXPECT_EQ(BytesToHexString(*secrets.MakeReference(reference, random)), kReference);
+  const auto opened = secrets.OpenReference(HexStringToBytes(kReference));
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  EXPECT_EQ(*opened, reference);
+  // One of before there were tags.
+  const auto untagged = secrets.OpenReference(HexStringToBytes(kUntaggedReference));
+  ASSERT_TRUE(untagged.ok()) << untagged.status();
+  EXPECT_EQ(*untagged, (KeyReference{FixedPurpose(), {}}));
 }
 
 TEST(KeyFormatsTest, NamesOfRowsAreFixed) {

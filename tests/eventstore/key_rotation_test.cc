@@ -19,7 +19,7 @@ class KeyRotationTest : public testing_support::KeyStoreFixture {
     fenced_ = NewSubject();
     ASSERT_TRUE(store_->Fence(fenced_).ok());
     token_ = *store_->SealToken("label", "caller", "data");
-    reference_ = *store_->MakeReference(keys_.begin()->first);
+    reference_ = *store_->MakeReference({keys_.begin()->first, {}});
   }
 
   void ExpectAllThere() {
@@ -32,7 +32,7 @@ class KeyRotationTest : public testing_support::KeyStoreFixture {
     EXPECT_EQ((*store_->Resolve("north", "customer", "C-1"))->subject, entry_.subject);
     EXPECT_TRUE(store_->IsFenced(fenced_));
     EXPECT_EQ(*store_->OpenToken("label", "caller", token_), "data");
-    EXPECT_EQ(*store_->OpenReference(reference_), keys_.begin()->first);
+    EXPECT_EQ(store_->OpenReference(reference_)->purpose, keys_.begin()->first);
     EXPECT_EQ(store_->GetStatus().keys, keys_.size());
   }
 

@@ -182,17 +182,18 @@ TEST_F(KeyStoreTest, AKeyThatEndsWhileItIsReadIsNotCached) {
 
 TEST_F(KeyStoreTest, ReferencesToOneKeyCannotBeToldFromOthers) {
   const KeyPurpose purpose = NewPurpose();
-  const std::string first = *store_->MakeReference(purpose);
-  const std::string second = *store_->MakeReference(purpose);
+  const KeyTag tag{1, 2, 3, 4, 5, 6};
+  const std::string first = *store_->MakeReference({purpose, tag});
+  const std::string second = *store_->MakeReference({purpose, tag});
   const std::string dummy = *store_->MakeReference({});
   EXPECT_NE(first, second);
   EXPECT_EQ(first.size(), kKeyReferenceSize);
   EXPECT_EQ(second.size(), kKeyReferenceSize);
   EXPECT_EQ(dummy.size(), kKeyReferenceSize);
   Open();
-  EXPECT_EQ(*store_->OpenReference(first), purpose);
-  EXPECT_EQ(*store_->OpenReference(second), purpose);
-  EXPECT_EQ(store_->OpenReference(dummy)->category, 0u);
+  EXPECT_EQ(*store_->OpenReference(first), (KeyReference{purpose, tag}));
+  EXPECT_EQ(*store_->OpenReference(second), (KeyReference{purpose, tag}));
+  EXPECT_EQ(store_->OpenReference(dummy)->purpose.category, 0u);
   for (size_t i = 0; i < first.size(); ++i) {
     std::string changed = first;
     changed[i] ^= 1;

@@ -211,7 +211,7 @@ TEST_F(SealingTest, RestrictedPartsAreMixedAndPaddedInNumber) {
     const Event event = SealToEvent(Header(), message);
     ASSERT_EQ(event.sealed_size(), 4);
     for (int i = 0; i < event.sealed_size(); ++i) {
-      const KeyPurpose purpose = *keys_.OpenReference(event.sealed(i).key_reference());
+      const KeyPurpose purpose = keys_.OpenReference(event.sealed(i).key_reference())->purpose;
       if (purpose.category == categories_.Find("asb")->number) places.insert(i);
     }
   }
@@ -308,8 +308,8 @@ TEST_F(SealingTest, EachCategoryOfAnOpenTypeHasItsPlace) {
   events::ContactRecorded message;
   message.mutable_verbatim()->set_text("text");
   const Event event = SealToEvent(Header(), message);
-  EXPECT_EQ(keys_.OpenReference(event.sealed(0).key_reference())->category, 0u);
-  EXPECT_EQ(keys_.OpenReference(event.sealed(1).key_reference())->category,
+  EXPECT_EQ(keys_.OpenReference(event.sealed(0).key_reference())->purpose.category, 0u);
+  EXPECT_EQ(keys_.OpenReference(event.sealed(1).key_reference())->purpose.category,
             categories_.Find("contact-verbatim")->number);
 }
 
@@ -352,7 +352,7 @@ TEST_F(SealingTest, ScopesFollowTheCategory) {
   std::set<KeyPurpose> purposes;
   const Event event = SealToEvent(header, message);
   for (const auto& part : event.sealed()) {
-    const KeyPurpose purpose = *keys_.OpenReference(part.key_reference());
+    const KeyPurpose purpose = keys_.OpenReference(part.key_reference())->purpose;
     if (purpose.category != 0) purposes.insert(purpose);
   }
   const std::set<KeyPurpose> expected = {
@@ -364,7 +364,7 @@ TEST_F(SealingTest, ScopesFollowTheCategory) {
   bool month = false;
   const Event folded_event = SealToEvent(header, folded);
   for (const auto& part : folded_event.sealed()) {
-    const KeyPurpose purpose = *keys_.OpenReference(part.key_reference());
+    const KeyPurpose purpose = keys_.OpenReference(part.key_reference())->purpose;
     month |= purpose == KeyPurpose{header.subject, 65'535, {KeyScopeKind::kMonth, 202412, {}}};
   }
   EXPECT_TRUE(month);
@@ -403,6 +403,34 @@ TEST_F(SealingTest, AnEndedKeyMakesItsPartAsIfItWereNotThere) {
   message.clear_verbatim();
   EXPECT_TRUE(MessageDifferencer::Equals(*opened->message, message));
   EXPECT_THAT(opened->categories, ::testing::ElementsAre("contact"));
+}
+
+TEST_F(SealingTest, AfterANewKeyOfTheSameScopeThePartsOfTheEndedOneAreStillAsIfNotThere) {
+  events::ContactRecorded message;
+  message.mutable_contact()->set_summary("before");
+  const EventHeader header = Header();
+  const Event before = SealToEvent(header, message);
+  const auto year =
+      static_cast<uint32_t>(absl::ToCivilYear(header.scope_time, absl::UTCTimeZone()).year());
+  const KeyPurpose contact{
+      header.subject, categories_.Find("contact")->number, {KeyScopeKind::kYear, year, {}}};
+  ASSERT_TRUE(keys_.EndKey(contact).ok());
+  message.mutable_contact()->set_summary("after");
+  const Event after = SealToEvent(header, message);
+  ASSERT_TRUE(keys_.FindKey(contact)->has_value());
+
+  const auto ended = OpenAll(before);
+  ASSERT_TRUE(ended.ok()) << ended.status();
+  EXPECT_TRUE(MessageDifferencer::Equals(*ended->message, events::ContactRecorded()));
+  EXPECT_FALSE(ended->categories.contains("contact"));
+  const auto opened = OpenAll(after);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  EXPECT_TRUE(MessageDifferencer::Equals(*opened->message, message));
+
+  // Changed bytes are still damage.
+  Event changed = after;
+  for (auto& part : *changed.mutable_sealed()) part.mutable_ciphertext()->back() ^= 1;
+  EXPECT_EQ(OpenAll(changed).status().code(), absl::StatusCode::kDataLoss);
 }
 
 // Whoever may not open a category does not even make the store look for its key.

@@ -86,9 +86,9 @@ World& TheWorld() {
 // Puts `content` into the part as the sealer would have, under the part's own key.
 void SealAnew(const Event& event, absl::string_view content, bool pads, SealedPart& part) {
   World& world = TheWorld();
-  const auto purpose = world.keys.OpenReference(part.key_reference());
-  if (!purpose.ok() || purpose->category == 0) return;
-  const auto key = world.keys.FindKey(*purpose);
+  const auto reference = world.keys.OpenReference(part.key_reference());
+  if (!reference.ok() || reference->purpose.category == 0) return;
+  const auto key = world.keys.FindReferencedKey(*reference);
   if (!key.ok() || !key->has_value()) return;
   std::string plaintext(content);
   if (pads) eventstore::PadToSizeClass(plaintext, 64);

@@ -129,10 +129,10 @@ TEST_F(TimelineHeaderTest, AFoldPartWhoseKeyHasEndedIsAsIfItWereNotThere) {
   Record(customer, Phone("boiler out"));
   const auto event = log_.All(eventstore::PartitionOf(customer.root, 16))[0].event;
   for (const auto& part : event.sealed()) {
-    const auto purpose = keys_.OpenReference(part.key_reference());
-    ASSERT_TRUE(purpose.ok());
-    if (purpose->category == categories_.Find("timeline-fold")->number) {
-      ASSERT_TRUE(keys_.EndKey(*purpose).ok());
+    const auto reference = keys_.OpenReference(part.key_reference());
+    ASSERT_TRUE(reference.ok());
+    if (reference->purpose.category == categories_.Find("timeline-fold")->number) {
+      ASSERT_TRUE(keys_.EndKey(reference->purpose).ok());
     }
   }
   Fold(storage_);
@@ -151,9 +151,9 @@ TEST_F(TimelineHeaderTest, TheFoldNeedsNoKeyButThatOfItsFoldPart) {
   Fold(before);
   for (const auto& stored : log_.All(eventstore::PartitionOf(customer.root, 16))) {
     for (const auto& part : stored.event.sealed()) {
-      const auto purpose = keys_.OpenReference(part.key_reference());
-      if (purpose->category == categories_.Find("timeline-fold")->number) continue;
-      ASSERT_TRUE(purpose->category == 0 || keys_.EndKey(*purpose).ok());
+      const auto purpose = keys_.OpenReference(part.key_reference())->purpose;
+      if (purpose.category == categories_.Find("timeline-fold")->number) continue;
+      ASSERT_TRUE(purpose.category == 0 || keys_.EndKey(purpose).ok());
     }
   }
   Fold(after);

@@ -45,7 +45,6 @@ void Contacts::Act(Process& process) {
     return Begin(process);
   }
   Request& request = *dice_.Pick(requests_);
-  if (customers_[request.customer].closed && !request.at.has_value()) return;
   const bool other_content = request.at.has_value() && dice_.OneIn(4);
   if (request.sends_left == 0) return;
   --request.sends_left;
@@ -58,7 +57,6 @@ void Contacts::Begin(Process& process) {
   request->name = absl::StrCat("c", number);
   request->request_id = absl::StrFormat("00000000-0000-4000-8000-%012x", number + 1);
   request->customer = dice_.Below(customers_.size());
-  if (customers_[request->customer].closed) return;
   request->sends_left = dice_.Between(1, 5);
   if (options_.erase_one_in == 0 && dice_.OneIn(4)) {
     request->first_customer = (request->customer + 1) % customers_.size();
@@ -145,7 +143,7 @@ void Contacts::Done(Request& request, const absl::StatusOr<services::Outcome>& o
     report_.Broken(kName, request.name + " was refused as another's request id");
   }
   if (absl::IsFailedPrecondition(outcome.status())) {
-    if (customer.fenced_at.has_value() || customer.closed) {
+    if (customer.fenced_at.has_value()) {
       request.refused = true;
       report_.Fired("fence-refused");
     } else {
@@ -189,7 +187,6 @@ void Contacts::EndKey(Process& process, Customer& customer) {
       customer.entry->subject,
       rule->number,
       {.kind = rule->scope, .epoch = static_cast<uint32_t>(year.year())}};
-  customer.closed = true;
   const absl::Status status = process.keys().EndKey(purpose);
   report_.Trace("end key: ", customer.reference, " -> ", absl::StatusCodeToString(status.code()));
   customer.key_uncertain = !status.ok();
@@ -207,7 +204,6 @@ bool Contacts::Settle(Process& process) {
   }
   for (const auto& request : requests_) {
     if (request->at.has_value() || request->refused) continue;
-    if (customers_[request->customer].closed) continue;
     settled = false;
     Send(process, *request, false);
   }
@@ -247,6 +243,7 @@ void Contacts::CheckRequest(const Request& request, const Customer& customer, in
   const bool ended =
       customer.key_ended_at.has_value() && request.at->sequence <= *customer.key_ended_at;
   if (ended && seen > 0) report_.Broken(kName, request.name + " is shown though its key ended");
+  if (!ended && seen > 0 && customer.key_ended_at.has_value()) report_.Fired("key-made-anew");
   if (!ended && seen == 0 && folded) {
     report_.Broken(kName, request.name + " was acknowledged and is not shown");
   }

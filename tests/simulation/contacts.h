@@ -48,9 +48,6 @@ class Contacts final : public Actor {
     std::optional<uint64_t> fenced_at;
     // Begun, and nobody knows whether it was done.
     bool key_uncertain = false;
-    // Nothing more is recorded in the scope of a key that ends: a new key of the same scope would
-    // make the parts under the old one look damaged (README.md, holes).
-    bool closed = false;
     bool fence_uncertain = false;
   };
   struct Request {
