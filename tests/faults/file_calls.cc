@@ -6,7 +6,10 @@
 #include <stdio.h>
 #include <sys/sendfile.h>
 #include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdarg>
 #include <cstring>
@@ -183,6 +186,12 @@ int remove(const char* path) noexcept {
 int mkdir(const char* path, mode_t mode) noexcept {
   return Either([&](FaultFileSystem& files) { return files.MakeFolder(path, mode); },
                 [&] { return system_calls::MakeFolder(path, mode); });
+}
+
+// RocksDB waits a second after each error in the background, and here errors are the rule.
+int usleep(useconds_t microseconds) {
+  const timespec wait{0, static_cast<long>(std::min<useconds_t>(microseconds, 1'000)) * 1'000};
+  return nanosleep(&wait, nullptr);
 }
 
 }  // extern "C"
