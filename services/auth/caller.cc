@@ -105,7 +105,7 @@ absl::StatusOr<Caller> Authenticator::CallerFrom(const CallMetadata& metadata,
   caller.issuer = std::move(token.issuer);
   caller.subject = std::move(token.subject);
   caller.token_roles = std::move(token.roles);
-  caller.expires_at = token.expires_at;
+  caller.ends_at = verifier_.EndOf(token);
   caller.development = token.development;
   caller.development_claims = std::move(token.development_claims);
   return caller;

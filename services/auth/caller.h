@@ -22,9 +22,11 @@ struct Caller {
   std::string issuer;
   std::string subject;
   std::vector<std::string> token_roles;  // offered by the token; a role counts when granted too
-  absl::Time expires_at;                 // of the token: a stream ends then
-  std::string purpose;                   // [a-z-]{1,64}; whether it is one of ours is for Decide()
-  std::string break_glass_reason;        // "" when the glass is not to be broken; at most 512 bytes
+  // Of the token, with what is allowed for clocks that differ: no call begins from then on, and a
+  // stream ends.
+  absl::Time ends_at;
+  std::string purpose;             // [a-z-]{1,64}; whether it is one of ours is for Decide()
+  std::string break_glass_reason;  // "" when the glass is not to be broken; at most 512 bytes
   bool peer_is_loopback = false;
   bool development = false;  // of the development issuer, and so on loopback
   std::map<std::string, std::string> development_claims;

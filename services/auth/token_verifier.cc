@@ -214,7 +214,7 @@ absl::StatusOr<Token> TokenVerifier::VerifyUncached(absl::string_view token) con
 
 absl::Status TokenVerifier::CheckTimes(const Token& token) const {
   const absl::Time now = clock_.Now();
-  if (now >= token.expires_at + options_.clock_skew) return Expired();
+  if (now >= EndOf(token)) return Expired();
   if (now + options_.clock_skew < token.not_before) return NotYetValid();
   return absl::OkStatus();
 }

@@ -56,6 +56,9 @@ class TokenVerifier {
   // Verifies a compact JWT.
   absl::StatusOr<Token> Verify(absl::string_view token);
 
+  // From when on the token does not count: its expiry and what is allowed for clocks that differ.
+  absl::Time EndOf(const Token& token) const { return token.expires_at + options_.clock_skew; }
+
   // Reads the keys files again. Where one changed, its keys are replaced and the cache is emptied.
   // A file that cannot be read or parsed leaves its issuer's keys as they were; the first such
   // error is returned after all files were tried.

@@ -91,7 +91,7 @@ void Authoriser::Authorise(const grpc::ServerContextBase& context, absl::string_
 
 absl::Status Authoriser::StillAuthorised(const Authorised& authorised) const {
   if (streams_.ended()) return ServerStopping();
-  if (runtime_.clock.Now() >= authorised.caller.expires_at) {
+  if (runtime_.clock.Now() >= authorised.caller.ends_at) {
     return Refusal(absl::StatusCode::kUnauthenticated, "TOKEN_EXPIRED",
                    "The token has expired. Get a new one and call again.");
   }

@@ -66,7 +66,7 @@ TEST_F(CallerTest, TheCallerIsWhatTokenAndMetadataSay) {
   EXPECT_EQ(caller->issuer, kIssuer);
   EXPECT_EQ(caller->subject, "amy");
   EXPECT_THAT(caller->token_roles, ElementsAre("contact-officer"));
-  EXPECT_EQ(caller->expires_at, clock_.Now() + absl::Seconds(600));
+  EXPECT_EQ(caller->ends_at, clock_.Now() + absl::Seconds(630));
   EXPECT_EQ(caller->purpose, "service-delivery");
   EXPECT_EQ(caller->break_glass_reason, "fire in the building");
   EXPECT_FALSE(caller->peer_is_loopback);
@@ -139,6 +139,17 @@ TEST_F(CallerTest, ATokenThatExpiresBetweenProcessorAndHandlerIsRefused) {
   const Entries entries = {{"authorization", Bearer()}, {"purpose", "audit"}};
   EXPECT_EQ(ReasonFor(entries), "ACCEPTED");
   clock_.Advance(absl::Hours(1));
+  EXPECT_EQ(ReasonFor(entries), "TOKEN_EXPIRED");
+}
+
+// One rule for both: the last moment of a call is that of a stream.
+TEST_F(CallerTest, AStreamEndsWhenACallIsRefused) {
+  const Entries entries = {{"authorization", Bearer()}, {"purpose", "audit"}};
+  const auto caller = CallerFrom(entries);
+  ASSERT_TRUE(caller.ok()) << caller.status();
+  clock_.Advance(caller->ends_at - clock_.Now() - absl::Microseconds(1));
+  EXPECT_EQ(ReasonFor(entries), "ACCEPTED");
+  clock_.Advance(absl::Microseconds(1));
   EXPECT_EQ(ReasonFor(entries), "TOKEN_EXPIRED");
 }
 
