@@ -173,6 +173,14 @@ grpc::ServerUnaryReactor* ErasureServiceImpl::EraseSubject(grpc::CallbackServerC
            }});
 }
 
+// Of no customer, who is gone: the trace is with the member of staff who read.
+void ErasureServiceImpl::FinishTraced(const Authorised& caller, int shown, absl::Status status,
+                                      const std::function<void(absl::Status)>& finish) {
+  if (!status.ok()) return finish(status);
+  backend_.tracer.Trace(caller.staff, kStaff, TraceOf(caller, {}, static_cast<uint32_t>(shown)),
+                        finish);
+}
+
 absl::StatusOr<ErasureEntry> ErasureServiceImpl::Find(const std::string& id) {
   const auto erasure = ErasureId::FromHex(id);
   if (!erasure.ok()) return InvalidField("erasure", "must be 32 hexadecimal digits");
@@ -209,7 +217,7 @@ grpc::ServerUnaryReactor* ErasureServiceImpl::GetErasure(grpc::CallbackServerCon
                                                          const api::GetErasureRequest* request,
                                                          api::GetErasureResponse* response) {
   return Answer(context, "GetErasure", "",
-                [this, request, response](const Authorised&,
+                [this, request, response](const Authorised& caller,
                                           const std::function<void(absl::Status)>& finish) {
                   const auto entry = Find(request->erasure());
                   if (!entry.ok()) return finish(entry.status());
@@ -219,7 +227,7 @@ grpc::ServerUnaryReactor* ErasureServiceImpl::GetErasure(grpc::CallbackServerCon
                     status = text.status();
                     if (text.ok()) response->set_certificate(*std::move(text));
                   }
-                  finish(status);
+                  FinishTraced(caller, 1, std::move(status), finish);
                 });
 }
 
@@ -257,7 +265,8 @@ grpc::ServerUnaryReactor* ErasureServiceImpl::ListErasures(grpc::CallbackServerC
   return Answer(context, "ListErasures", "",
                 [this, request, response](const Authorised& caller,
                                           const std::function<void(absl::Status)>& finish) {
-                  finish(FillList(caller, *request, *response));
+                  absl::Status status = FillList(caller, *request, *response);
+                  FinishTraced(caller, response->erasures_size(), std::move(status), finish);
                 });
 }
 

@@ -49,6 +49,9 @@ class ErasureServiceImpl final : public records::api::v1::ErasureService::Callba
                               const records::api::v1::EraseSubjectRequest& request);
   absl::StatusOr<Plan> Acknowledge(const Authorised& caller,
                                    const records::api::v1::AcknowledgeErasureRequest& request);
+  // Leaves the trace of an answer that shows so many erasures, unless it is an error.
+  void FinishTraced(const Authorised& caller, int shown, absl::Status status,
+                    const std::function<void(absl::Status)>& finish);
   // kPermissionDenied: there is none.
   absl::StatusOr<ErasureEntry> Find(const std::string& id);
   absl::Status Fill(const ErasureEntry& entry, records::api::v1::Erasure& erasure) const;

@@ -207,6 +207,21 @@ TEST_F(ErasureServiceTest, TheManagerDecidesAndTheOfficerIsToldAndMayObject) {
   EXPECT_EQ(Acknowledge(dora_, erasure).reason(), "ALREADY_ACKNOWLEDGED");
 }
 
+// CR-3.1.2a, DP-B4: who was erased, when and why is told to nobody without a trace.
+TEST_F(ErasureServiceTest, WhoReadsOfErasuresLeavesATraceWithThemselves) {
+  server_.Register(amy_, "R1");
+  const std::string erasure = Erase("R1");
+  const auto dora = server_.StaffOf("dora").root;
+  ASSERT_THAT(server_.TracesOf(dora), IsEmpty());
+  ASSERT_TRUE(List(dora_).ok());
+  ASSERT_TRUE(Get(dora_, erasure).ok());
+  const auto traces = server_.TracesOf(dora);
+  ASSERT_EQ(traces.size(), 2u);
+  EXPECT_EQ(traces[0].method(), "records.api.v1.ErasureService.ListErasures");
+  EXPECT_EQ(traces[0].events_opened(), 1u);
+  EXPECT_EQ(traces[1].method(), "records.api.v1.ErasureService.GetErasure");
+}
+
 TEST_F(ErasureServiceTest, AJointTenantStaysWhole) {
   server_.Register(amy_, "R1", "Pat Doe", "T-7");
   server_.Register(amy_, "R2", "Sam Doe", "T-7");
