@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "eventstore/limits.h"
+#include "eventstore/planted_bug.h"
 #include "eventstore/status_macros.h"
 #include "services/errors/errors.h"
 #include "services/runtime/tracer.h"
@@ -77,6 +78,9 @@ absl::StatusOr<std::optional<eventstore::DirectoryEntry>> FindCustomer(
 absl::StatusOr<eventstore::DirectoryEntry> ExistingCustomer(const Runtime& runtime,
                                                             absl::string_view reference) {
   ASSIGN_OR_RETURN(auto entry, FindCustomer(runtime, reference));
+  if (!entry.has_value() && PLANTED_BUG("absent-is-not-found")) {
+    return absl::NotFoundError("No such customer.");
+  }
   if (!entry.has_value()) return PermissionDenied();
   return *entry;
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "eventstore/planted_bug.h"
 #include "eventstore/status_macros.h"
 #include "services/runtime/entry_id.h"
 #include "services/timeline/timeline_entries.h"
@@ -219,6 +220,7 @@ void TimelineFollow::SendMarker(bool caught_up) {
     absl::MutexLock lock(&mutex_);
     after = after_sequence_;
   }
+  if (PLANTED_BUG("heartbeat-beyond")) ++after;
   auto token = ResumeToken(backend_.runtime, caller_, customer_, after);
   if (!token.ok()) return reactor_->End(token.status());
   records::api::v1::FollowTimelineResponse message;

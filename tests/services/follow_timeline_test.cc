@@ -86,6 +86,19 @@ TEST_F(FollowTimelineTest, WhatIsRecordedFromNowOnArrivesInOrderAndNothingFromBe
   }
 }
 
+// Heartbeats and this message carry the token of the same place: that of what was delivered.
+TEST_F(FollowTimelineTest, ATokenWithoutAnEntryIsNotBeyondWhatWasDelivered) {
+  std::string token;
+  {
+    Follow follow(server_, amy_, "R1");
+    EXPECT_TRUE(follow.Next().caught_up());
+    token = follow.resume_token;
+  }
+  ASSERT_TRUE(server_.Record(amy_, "R1", "next").ok());
+  Follow resumed(server_, amy_, "R1", token);
+  EXPECT_EQ(resumed.NextSummary(), "next");
+}
+
 TEST_F(FollowTimelineTest, AResumeTokenGoesOnAfterItsMessageWithoutGapOrRepetition) {
   std::string token;
   {
