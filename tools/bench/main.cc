@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/synchronization/mutex.h"
 #include "tools/bench/bars.h"
 #include "tools/bench/report.h"
 #include "tools/bench/servers.h"
@@ -113,6 +114,8 @@ int main(int argc, char** argv) {
   CLI::App app("Measures the bars of the design against references in the same run.",
                "records_bench");
   AddFlags(app, flags);
+  // As recordsd, for client, echo and what runs in process alike.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   CLI11_PARSE(app, argc, argv);
   if (flags.echo_server) return records::bench::RunEchoServer();
   if (flags.list) {

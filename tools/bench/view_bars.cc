@@ -62,7 +62,7 @@ absl::StatusOr<FoldTime> FoldAll(ProductStore& store, const std::filesystem::pat
     ASSIGN_OR_RETURN(const auto progress, fold->FoldBatch());
     RETURN_IF_ERROR(progress.stalled);
     if (!progress.parked.empty()) return progress.parked.front().second;
-    if (progress.events == 0) return FoldTime{absl::Now() - start, ThreadTime() - before};
+    if (!progress.moved) return FoldTime{absl::Now() - start, ThreadTime() - before};
   }
   return absl::CancelledError("interrupted");
 }
