@@ -102,6 +102,10 @@ absl::StatusOr<std::optional<Revision>> EventLogImpl::StreamHead(Ledger ledger,
   return reader_.StreamHead(ledger, stream);
 }
 
+absl::StatusOr<bool> EventLogImpl::StreamExists(Ledger ledger, const StreamName& stream) const {
+  return reader_.StreamExists(ledger, stream);
+}
+
 Position EventLogImpl::Head(Ledger ledger, uint32_t partition) const {
   if (partition >= board_.partition_count()) return {partition, 0};
   return {partition, board_.Head(ledger, partition)};

@@ -78,6 +78,9 @@ inline constexpr uint64_t kRowsCountedAtStartMax = 250'000;
 // Keys ended within ten minutes, which the guard keeps in memory. Beyond: RESOURCE_EXHAUSTED.
 inline constexpr size_t kEndedKeysMax = 1'000'000;
 
+// Streams that a log remembers as existing.
+inline constexpr size_t kKnownStreamsMax = 131'072;
+
 // What one opaque token may hold.
 inline constexpr size_t kTokenBytesMax = 2048;
 

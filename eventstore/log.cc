@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/synchronization/notification.h"
+#include "eventstore/status_macros.h"
 
 namespace records::eventstore {
 
@@ -20,6 +21,11 @@ absl::StatusOr<Appended> EventLog::AppendAndWait(Append append) {
 absl::StatusOr<std::vector<std::array<uint8_t, 32>>> EventLog::ProveInclusion(Ledger, Position,
                                                                               uint64_t) const {
   return absl::UnimplementedError("this log has no trees");
+}
+
+absl::StatusOr<bool> EventLog::StreamExists(Ledger ledger, const StreamName& stream) const {
+  ASSIGN_OR_RETURN(const std::optional<Revision> head, StreamHead(ledger, stream));
+  return head.has_value();
 }
 
 absl::StatusOr<LogCopy> EventLog::CopyTo(const std::string&) {

@@ -251,6 +251,19 @@ absl::StatusOr<std::optional<Revision>> LogReader::StreamHead(Ledger ledger,
   return std::nullopt;
 }
 
+absl::StatusOr<bool> LogReader::StreamExists(Ledger ledger, const StreamName& stream) const {
+  const StreamKey key = StreamKeyOf(ledger, stream);
+  {
+    absl::ReaderMutexLock lock(&existing_mutex_);
+    if (existing_.Find(key) != nullptr) return true;
+  }
+  ASSIGN_OR_RETURN(const std::optional<Revision> head, StreamHead(ledger, stream));
+  if (!head.has_value()) return false;
+  absl::MutexLock lock(&existing_mutex_);
+  existing_.Insert(key, true);
+  return true;
+}
+
 absl::StatusOr<std::optional<std::vector<StoredEvent>>> LogReader::FindRequest(
     const RequestKey& key) const {
   ASSIGN_OR_RETURN(const auto value, storage_.Get(kRequestsTable, AsBytes(key)));

@@ -5,10 +5,14 @@
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "eventstore/head_board.h"
+#include "eventstore/limits.h"
 #include "eventstore/log.h"
 #include "eventstore/log_format.h"
+#include "eventstore/recent_map.h"
 #include "eventstore/storage.h"
 
 namespace records::eventstore {
@@ -38,7 +42,8 @@ struct PartitionPage {
 // Thread-safe. Storage and board must outlive it.
 class LogReader {
  public:
-  LogReader(const Storage& storage, const HeadBoard& board) : storage_(storage), board_(board) {}
+  LogReader(const Storage& storage, const HeadBoard& board)
+      : storage_(storage), board_(board), existing_(kKnownStreamsMax) {}
 
   // As EventLog::ReadPartition(), but looks at no more than kReadEventsMax events for a page.
   absl::StatusOr<PartitionPage> ReadPage(Ledger ledger, Position from, ReadDirection direction,
@@ -55,6 +60,7 @@ class LogReader {
                                                     uint64_t after_sequence,
                                                     ReadLimits limits) const;
   absl::StatusOr<std::optional<Revision>> StreamHead(Ledger ledger, const StreamName& stream) const;
+  absl::StatusOr<bool> StreamExists(Ledger ledger, const StreamName& stream) const;
   absl::StatusOr<std::optional<std::vector<StoredEvent>>> FindRequest(const RequestKey& key) const;
 
   // kInvalidArgument: the log has no such partition.
@@ -66,6 +72,9 @@ class LogReader {
 
   const Storage& storage_;
   const HeadBoard& board_;
+
+  mutable absl::Mutex existing_mutex_;
+  mutable RecentMap<StreamKey, bool> existing_ ABSL_GUARDED_BY(existing_mutex_);  // all true
 };
 
 }  // namespace records::eventstore

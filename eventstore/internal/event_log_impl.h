@@ -69,6 +69,7 @@ class EventLogImpl final : public EventLog, public LogSteps {
                                                     ReadLimits limits) const override;
   absl::StatusOr<std::optional<Revision>> StreamHead(Ledger ledger,
                                                      const StreamName& stream) const override;
+  absl::StatusOr<bool> StreamExists(Ledger ledger, const StreamName& stream) const override;
   Position Head(Ledger ledger, uint32_t partition) const override;
   uint64_t WaitForBatch(Ledger ledger, uint64_t seen, absl::Duration wait) const override;
   absl::StatusOr<std::unique_ptr<Follower>> Follow(FollowOptions options) const override;

@@ -65,13 +65,14 @@ absl::StatusOr<std::optional<eventstore::DirectoryEntry>> FindCustomer(
                                                            kCustomerReferences, reference));
     RETURN_IF_ERROR(
         runtime.log
-            .StreamHead(eventstore::Ledger::kEvents, StreamOf(runtime, kCustomers, pseudo.root))
+            .StreamExists(eventstore::Ledger::kEvents, StreamOf(runtime, kCustomers, pseudo.root))
             .status());
     return std::optional<eventstore::DirectoryEntry>();
   }
-  ASSIGN_OR_RETURN(auto head, runtime.log.StreamHead(eventstore::Ledger::kEvents,
-                                                     StreamOf(runtime, kCustomers, entry->root)));
-  if (!head.has_value()) return std::optional<eventstore::DirectoryEntry>();
+  ASSIGN_OR_RETURN(const bool registered,
+                   runtime.log.StreamExists(eventstore::Ledger::kEvents,
+                                            StreamOf(runtime, kCustomers, entry->root)));
+  if (!registered) return std::optional<eventstore::DirectoryEntry>();
   return entry;
 }
 

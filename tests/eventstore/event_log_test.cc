@@ -64,6 +64,31 @@ TEST_F(EventLogTest, RevisionsAreDenseInAStreamAndPositionsInAPartition) {
   EXPECT_EQ(**log().StreamHead(Ledger::kEvents, two), Revision{2});
 }
 
+TEST_F(EventLogTest, AStreamExistsFromItsFirstDurableEventOnAndNoOtherDoes) {
+  const StreamName stream = Stream(RootIn(1, 1));
+  const auto exists = [this](Ledger ledger, const StreamName& asked) {
+    const auto answer = log().StreamExists(ledger, asked);
+    EXPECT_TRUE(answer.ok()) << answer.status();
+    return answer.value_or(false);
+  };
+  EXPECT_FALSE(exists(Ledger::kEvents, stream));
+  bool before_durable = true;
+  memory_.storage.set_after_write([&] {
+    before_durable = exists(Ledger::kEvents, stream);
+    return absl::OkStatus();
+  });
+  MustAppend(AppendTo(stream));
+  memory_.storage.set_after_write(nullptr);
+  EXPECT_FALSE(before_durable);
+  // The second answer comes from memory.
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(exists(Ledger::kEvents, stream));
+  EXPECT_FALSE(exists(Ledger::kAccess, stream));
+  EXPECT_FALSE(exists(Ledger::kEvents, Stream(RootIn(1, 1), "contacts")));
+  EXPECT_FALSE(exists(Ledger::kEvents, Stream(RootIn(1, 2))));
+  memory_.Open();
+  EXPECT_TRUE(exists(Ledger::kEvents, stream));
+}
+
 TEST_F(EventLogTest, AStreamIsReadBothWaysFromAnyRevision) {
   const StreamName stream = Stream(RootIn(0));
   for (int i = 0; i < 5; ++i) MustAppend(AppendTo(stream));

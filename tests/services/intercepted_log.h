@@ -71,6 +71,10 @@ class InterceptedLog final : public eventstore::EventLog {
       eventstore::Ledger ledger, const eventstore::StreamName& stream) const override {
     return log_.StreamHead(ledger, stream);
   }
+  absl::StatusOr<bool> StreamExists(eventstore::Ledger ledger,
+                                    const eventstore::StreamName& stream) const override {
+    return log_.StreamExists(ledger, stream);
+  }
   eventstore::Position Head(eventstore::Ledger ledger, uint32_t partition) const override {
     return log_.Head(ledger, partition);
   }
