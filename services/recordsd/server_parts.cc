@@ -343,6 +343,9 @@ absl::Status Server::Parts::Serve() {
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, int{kMetadataBytesMax});
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsPerConnectionMax);
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeTimeoutMilliseconds);
+  // Windows of a fixed size. gRPC 1.51 measures the connection to size them, and when it makes them
+  // smaller it takes what a client had already sent for too much: a stream ends with RST_STREAM 1.
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kConnectionIdleMilliseconds);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
