@@ -26,7 +26,7 @@ struct RunnerOptions {
   absl::Duration idle_wait = absl::Milliseconds(50);
   // How long it lets events gather after a batch that was far from full, unless somebody waits for
   // the view: each batch has a cost of its own. The first event after a rest is folded at once.
-  absl::Duration gather_wait = absl::Milliseconds(5);
+  absl::Duration gather_wait = absl::Milliseconds(10);
   // How long it waits before it tries again what was not to be had.
   absl::Duration retry_wait = absl::Milliseconds(200);
 };

@@ -29,10 +29,11 @@ StorageOpener RocksViewStorage(size_t block_cache_bytes, ViewLayout layout) {
     options.block_cache_bytes = block_cache_bytes;
     for (size_t i = 0; i < tables.size(); ++i) {
       eventstore::RocksTable table{.name = tables[i]};
-      // The first is the runner's own, with short keys.
-      if (by_root && i > 0) {
-        table.prefix_bytes = eventstore::kIdSize;
-        table.hashed_in_memory = true;
+      // The first is the runner's own: each question asks it for its root, which is hardly there.
+      if (i == 0) {
+        table.point_lookups = true;
+      } else if (by_root) {
+        table.ascending_prefix_bytes = eventstore::kIdSize;
       }
       options.tables.push_back(std::move(table));
     }

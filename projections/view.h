@@ -26,8 +26,8 @@ using StorageOpener = std::function<absl::StatusOr<std::unique_ptr<eventstore::S
 // How a view lies in RocksDB.
 enum class ViewLayout {
   kPlain,
-  // For views with rows for each event: every key begins with a root, and cursors stay within one.
-  // New rows are found by a hash of the root.
+  // For views with rows for each event: every key begins with a root. The search for the place of a
+  // new row starts where the root's last one was put.
   kByRoot,
 };
 
