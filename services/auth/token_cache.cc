@@ -1,12 +1,10 @@
 #include "services/auth/token_cache.h"
 
+#include "eventstore/crypto.h"
+
 namespace records::services {
 
-TokenDigest DigestOf(absl::string_view token) {
-  TokenDigest digest;
-  SHA256(reinterpret_cast<const uint8_t*>(token.data()), token.size(), digest.data());
-  return digest;
-}
+TokenDigest DigestOf(absl::string_view token) { return eventstore::Sha256(token); }
 
 std::optional<Token> TokenCache::Find(const TokenDigest& digest) {
   absl::MutexLock lock(&mutex_);

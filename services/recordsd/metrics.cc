@@ -59,6 +59,7 @@ namespace {
 
 // What is measured of one method. Finding a counter by its labels costs more than counting.
 struct MethodMeters {
+  std::string path;
   prometheus::Histogram* duration = nullptr;
   std::array<std::atomic<prometheus::Counter*>, grpc::StatusCode::UNAUTHENTICATED + 1> calls{};
 };
@@ -73,17 +74,21 @@ struct Metrics::Internals {
   // By path "/package.Service/Method"; only methods of ours, so a stranger cannot make labels.
   absl::node_hash_map<std::string, MethodMeters> methods;
 
-  void Count(const std::string& path, int code, double seconds) {
+  // Of a method of ours; nullptr for any other path.
+  MethodMeters* MetersOf(absl::string_view path) {
     const auto found = methods.find(path);
-    if (found == methods.end()) return CounterOf("other", code).Increment();
-    MethodMeters& meters = found->second;
-    meters.duration->Observe(seconds);
-    if (code < 0 || static_cast<size_t>(code) >= meters.calls.size()) {
-      return CounterOf(path, code).Increment();
+    return found == methods.end() ? nullptr : &found->second;
+  }
+
+  void Count(MethodMeters* meters, int code, double seconds) {
+    if (meters == nullptr) return CounterOf("other", code).Increment();
+    meters->duration->Observe(seconds);
+    if (code < 0 || static_cast<size_t>(code) >= meters->calls.size()) {
+      return CounterOf(meters->path, code).Increment();
     }
-    std::atomic<prometheus::Counter*>& known = meters.calls[static_cast<size_t>(code)];
+    std::atomic<prometheus::Counter*>& known = meters->calls[static_cast<size_t>(code)];
     prometheus::Counter* counter = known.load(std::memory_order_acquire);
-    if (counter == nullptr) known.store(counter = &CounterOf(path, code));
+    if (counter == nullptr) known.store(counter = &CounterOf(meters->path, code));
     counter->Increment();
   }
 
@@ -95,38 +100,42 @@ struct Metrics::Internals {
 
 namespace {
 
+using CountCall = std::function<void(MethodMeters*, int code, double seconds)>;
+
 class CallTimer final : public grpc::experimental::Interceptor {
  public:
-  CallTimer(std::string path, std::function<void(const std::string&, int, double)> count)
-      : path_(std::move(path)), count_(std::move(count)), start_(Clock::now()) {}
+  CallTimer(MethodMeters* meters, const CountCall& count)
+      : meters_(meters), count_(count), start_(Clock::now()) {}
 
   void Intercept(grpc::experimental::InterceptorBatchMethods* methods) override {
     using Point = grpc::experimental::InterceptionHookPoints;
     if (methods->QueryInterceptionHookPoint(Point::PRE_SEND_STATUS)) {
       const std::chrono::duration<double> took = Clock::now() - start_;
-      count_(path_, methods->GetSendStatus().error_code(), took.count());
+      count_(meters_, methods->GetSendStatus().error_code(), took.count());
     }
     methods->Proceed();
   }
 
  private:
-  const std::string path_;
-  const std::function<void(const std::string&, int, double)> count_;
+  MethodMeters* const meters_;
+  const CountCall& count_;
   const Clock::time_point start_;
 };
 
+// Outlives its timers: the server owns it.
 class CallTimerFactory final : public grpc::experimental::ServerInterceptorFactoryInterface {
  public:
-  explicit CallTimerFactory(std::function<void(const std::string&, int, double)> count)
-      : count_(std::move(count)) {}
+  CallTimerFactory(std::function<MethodMeters*(absl::string_view path)> find, CountCall count)
+      : find_(std::move(find)), count_(std::move(count)) {}
 
   grpc::experimental::Interceptor* CreateServerInterceptor(
       grpc::experimental::ServerRpcInfo* info) override {
-    return new CallTimer(info->method(), count_);
+    return new CallTimer(find_(info->method()), count_);
   }
 
  private:
-  const std::function<void(const std::string&, int, double)> count_;
+  const std::function<MethodMeters*(absl::string_view path)> find_;
+  const CountCall count_;
 };
 
 // "package.Service.Method" as gRPC writes it on the wire.
@@ -153,8 +162,9 @@ absl::StatusOr<std::unique_ptr<Metrics>> Metrics::Create(const std::string& addr
                         .Help("Duration of calls, from their arrival to their status")
                         .Register(*internals->registry);
   for (const std::string& method : methods) {
-    internals->methods[PathOf(method)].duration =
-        &durations.Add({{"method", PathOf(method)}}, DurationBuckets());
+    MethodMeters& meters = internals->methods[PathOf(method)];
+    meters.path = PathOf(method);
+    meters.duration = &durations.Add({{"method", meters.path}}, DurationBuckets());
   }
   internals->gauges = std::make_shared<GaugeCollector>(std::move(gauges));
   if (!address.empty()) {
@@ -172,8 +182,9 @@ absl::StatusOr<std::unique_ptr<Metrics>> Metrics::Create(const std::string& addr
 
 std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> Metrics::Interceptor() {
   return std::make_unique<CallTimerFactory>(
-      [internals = internals_.get()](const std::string& path, int code, double seconds) {
-        internals->Count(path, code, seconds);
+      [internals = internals_.get()](absl::string_view path) { return internals->MetersOf(path); },
+      [internals = internals_.get()](MethodMeters* meters, int code, double seconds) {
+        internals->Count(meters, code, seconds);
       });
 }
 
