@@ -38,12 +38,12 @@ struct Workload {
 const Workload kTable = {
     .setup =
         // The second run would be told that the table is there, on the stream of its result.
-        "SET client_min_messages = warning; "
-        "CREATE TABLE IF NOT EXISTS events (position bigserial PRIMARY KEY, id uuid NOT NULL "
-        "UNIQUE, "
-        "stream text NOT NULL, revision bigint NOT NULL, body bytea NOT NULL, recorded_at "
-        "timestamptz "
-        "NOT NULL DEFAULT now(), UNIQUE (stream, revision))",
+    "SET client_min_messages = warning; "
+    "CREATE TABLE IF NOT EXISTS events (position bigserial PRIMARY KEY, id uuid NOT NULL "
+    "UNIQUE, "
+    "stream text NOT NULL, revision bigint NOT NULL, body bytea NOT NULL, recorded_at "
+    "timestamptz "
+    "NOT NULL DEFAULT now(), UNIQUE (stream, revision))",
     .insert =
         "INSERT INTO events (id, stream, revision, body) VALUES ($1::uuid, $2, $3::bigint, "
         "decode($4, 'escape'))"};
