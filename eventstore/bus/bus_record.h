@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace records::eventstore {
+
+// A record of a topic.
+struct BusRecord {
+  std::string topic;
+  int32_t partition = 0;             // always stated: nothing is placed by a hash
+  std::optional<std::string> key;    // none: null
+  std::optional<std::string> value;  // none: null
+  int64_t timestamp_ms = 0;          // milliseconds since 1970 UTC
+  std::vector<std::pair<std::string, std::string>> headers;
+  int64_t offset = -1;  // where it was read; -1 in one to be written
+
+  // The value of the first header of that name; empty when there is none.
+  std::string Header(const std::string& name) const {
+    for (const auto& [header, value] : headers) {
+      if (header == name) return value;
+    }
+    return "";
+  }
+};
+
+}  // namespace records::eventstore

@@ -1,0 +1,156 @@
+#include "eventstore/bus/topic_reader.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "eventstore/status_macros.h"
+
+namespace records::eventstore {
+namespace {
+
+// A transaction ends with a marker that has an offset and is no record.
+constexpr int64_t kLookBackFirst = 64;
+
+struct MessageDeleter {
+  void operator()(rd_kafka_message_t* message) const { rd_kafka_message_destroy(message); }
+};
+using Message = std::unique_ptr<rd_kafka_message_t, MessageDeleter>;
+
+struct PartitionsDeleter {
+  void operator()(rd_kafka_topic_partition_list_t* list) const {
+    rd_kafka_topic_partition_list_destroy(list);
+  }
+};
+
+struct MetadataDeleter {
+  void operator()(const rd_kafka_metadata_t* metadata) const { rd_kafka_metadata_destroy(metadata); }
+};
+
+int Milliseconds(absl::Duration duration) {
+  return static_cast<int>(std::clamp<int64_t>(absl::ToInt64Milliseconds(duration), 0, 3'600'000));
+}
+
+std::optional<std::string> BytesOf(const void* data, size_t size) {
+  if (data == nullptr) return std::nullopt;
+  return std::string(static_cast<const char*>(data), size);
+}
+
+BusRecord RecordOf(const rd_kafka_message_t& message) {
+  BusRecord record;
+  record.topic = rd_kafka_topic_name(message.rkt);
+  record.partition = message.partition;
+  record.offset = message.offset;
+  record.key = BytesOf(message.key, message.key_len);
+  record.value = BytesOf(message.payload, message.len);
+  record.timestamp_ms = rd_kafka_message_timestamp(&message, nullptr);
+  rd_kafka_headers_t* headers = nullptr;
+  if (rd_kafka_message_headers(&message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) return record;
+  const char* name = nullptr;
+  const void* value = nullptr;
+  size_t size = 0;
+  for (size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &size) ==
+                     RD_KAFKA_RESP_ERR_NO_ERROR;
+       ++i) {
+    record.headers.emplace_back(name, BytesOf(value, size).value_or(""));
+  }
+  return record;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<TopicReader>> TopicReader::Open(const KafkaSettings& settings) {
+  ASSIGN_OR_RETURN(KafkaClient client,
+                   OpenKafkaClient(RD_KAFKA_CONSUMER, settings,
+                                   {{"group.id", "records-reader"},
+                                    {"isolation.level", "read_committed"},
+                                    {"enable.auto.commit", "false"},
+                                    {"enable.auto.offset.store", "false"},
+                                    {"enable.partition.eof", "true"},
+                                    {"auto.offset.reset", "earliest"},
+                                    {"allow.auto.create.topics", "false"},
+                                    {"check.crcs", "true"},
+                                    {"socket.timeout.ms", "10000"},
+                                    {"queued.max.messages.kbytes", "16384"}}));
+  rd_kafka_poll_set_consumer(client.get());
+  return std::unique_ptr<TopicReader>(new TopicReader(std::move(client)));
+}
+
+absl::StatusOr<int32_t> TopicReader::CountPartitions(const std::string& topic,
+                                                     absl::Duration timeout) {
+  const std::string what = absl::StrCat("looking up the topic ", topic);
+  rd_kafka_topic_t* handle = rd_kafka_topic_new(client_.get(), topic.c_str(), nullptr);
+  if (handle == nullptr) return KafkaStatus(rd_kafka_last_error(), what);
+  const rd_kafka_metadata_t* answer = nullptr;
+  const rd_kafka_resp_err_t code =
+      rd_kafka_metadata(client_.get(), 0, handle, &answer, Milliseconds(timeout));
+  rd_kafka_topic_destroy(handle);
+  RETURN_IF_ERROR(KafkaStatus(code, what));
+  const std::unique_ptr<const rd_kafka_metadata_t, MetadataDeleter> metadata(answer);
+  if (metadata->topic_cnt != 1) return absl::NotFoundError(absl::StrCat(what, ": no answer"));
+  RETURN_IF_ERROR(KafkaStatus(metadata->topics[0].err, what));
+  return metadata->topics[0].partition_cnt;
+}
+
+absl::StatusOr<std::optional<BusRecord>> TopicReader::ReadLast(const std::string& topic,
+                                                               int32_t partition,
+                                                               absl::Duration timeout) {
+  const absl::Time deadline = absl::Now() + timeout;
+  int64_t low = 0;
+  int64_t high = 0;
+  RETURN_IF_ERROR(KafkaStatus(
+      rd_kafka_query_watermark_offsets(client_.get(), topic.c_str(), partition, &low, &high,
+                                       Milliseconds(timeout)),
+      absl::StrCat("asking for the ends of ", topic, "/", partition)));
+  for (int64_t back = kLookBackFirst;; back *= 16) {
+    const int64_t start = std::max(low, high - back);
+    ASSIGN_OR_RETURN(auto record, LastFrom(topic, partition, start, deadline));
+    if (record || start == low) return record;
+  }
+}
+
+absl::StatusOr<std::optional<BusRecord>> TopicReader::LastFrom(const std::string& topic,
+                                                               int32_t partition, int64_t offset,
+                                                               absl::Time deadline) {
+  RETURN_IF_ERROR(Seek(topic, partition, offset));
+  std::optional<BusRecord> last;
+  while (absl::Now() < deadline) {
+    ASSIGN_OR_RETURN(Page page, Read(1'000, absl::Milliseconds(500)));
+    if (!page.records.empty()) last = std::move(page.records.back());
+    if (page.at_end) return last;
+  }
+  return absl::UnavailableError(
+      absl::StrCat("the end of ", topic, "/", partition, " was not reached in time"));
+}
+
+absl::Status TopicReader::Seek(const std::string& topic, int32_t partition, int64_t offset) {
+  const std::unique_ptr<rd_kafka_topic_partition_list_t, PartitionsDeleter> list(
+      rd_kafka_topic_partition_list_new(1));
+  rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), partition)->offset = offset;
+  return KafkaStatus(rd_kafka_assign(client_.get(), list.get()),
+                     absl::StrCat("reading ", topic, "/", partition));
+}
+
+absl::StatusOr<TopicReader::Page> TopicReader::Read(size_t records_max, absl::Duration wait) {
+  Page page;
+  const absl::Time deadline = absl::Now() + wait;
+  while (page.records.size() < records_max && !page.at_end) {
+    const absl::Duration left = deadline - absl::Now();
+    const Message message(rd_kafka_consumer_poll(client_.get(), Milliseconds(left)));
+    if (message == nullptr) {
+      if (absl::Now() >= deadline) break;
+      continue;
+    }
+    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+      page.at_end = true;
+    } else if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      page.records.push_back(RecordOf(*message));
+    } else if (message->err != RD_KAFKA_RESP_ERR__TRANSPORT &&
+               message->err != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+      // A lost connection is made anew; the deadline is the caller's.
+      return KafkaStatus(message->err, "reading");
+    }
+  }
+  return page;
+}
+
+}  // namespace records::eventstore

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "eventstore/bus/bus_record.h"
+#include "eventstore/bus/kafka_client.h"
+#include "eventstore/bus/kafka_settings.h"
+
+namespace records::eventstore {
+
+// Reads partitions of topics from where it is told, without a group: only what was committed.
+// Errors as KafkaStatus() says; kUnavailable too when the broker does not answer in time.
+//
+// Not thread-safe.
+class TopicReader {
+ public:
+  static absl::StatusOr<std::unique_ptr<TopicReader>> Open(const KafkaSettings& settings);
+
+  // How many partitions a topic has. kNotFound: there is no such topic.
+  [[nodiscard]] absl::StatusOr<int32_t> CountPartitions(const std::string& topic,
+                                                        absl::Duration timeout);
+
+  // The last committed record, or nullopt where there is none.
+  [[nodiscard]] absl::StatusOr<std::optional<BusRecord>> ReadLast(const std::string& topic,
+                                                                  int32_t partition,
+                                                                  absl::Duration timeout);
+
+  // Starts to read at an offset (0: at what is kept), instead of where it read before.
+  [[nodiscard]] absl::Status Seek(const std::string& topic, int32_t partition, int64_t offset);
+
+  // The next records: what is there within `wait`, at most `records_max`; empty when nothing is.
+  // `at_end` tells whether all that was committed has been read.
+  struct Page {
+    std::vector<BusRecord> records;
+    bool at_end = false;
+  };
+  [[nodiscard]] absl::StatusOr<Page> Read(size_t records_max, absl::Duration wait);
+
+ private:
+  explicit TopicReader(KafkaClient client) : client_(std::move(client)) {}
+
+  absl::StatusOr<std::optional<BusRecord>> LastFrom(const std::string& topic, int32_t partition,
+                                                    int64_t offset, absl::Time deadline);
+
+  const KafkaClient client_;
+};
+
+}  // namespace records::eventstore
