@@ -34,7 +34,11 @@ bool IsFenced(const absl::Status& status) {
 }  // namespace
 
 Relay::Relay(const EventLog& log, RelayOptions options)
-    : log_(log), options_(std::move(options)) {}
+    : log_(log), options_(std::move(options)) {
+  for (uint32_t partition = 0; partition < log_.partition_count(); ++partition) {
+    published_.push_back({partition, 0});
+  }
+}
 
 Relay::~Relay() { Stop(); }
 

@@ -54,8 +54,9 @@ struct RelayStatus {
   uint64_t transactions = 0;  // committed by this process
   uint64_t events_published = 0;
   uint64_t events_republished = 0;  // there once, and lost by the broker
-  uint64_t lag_events = 0;          // durable in the log, not known to be in Kafka
-  absl::Duration lag;               // age of the oldest of these, by recorded_at
+  // Durable in the log, not known to be in Kafka; all of them before the first session.
+  uint64_t lag_events = 0;
+  absl::Duration lag;  // age of the oldest of these, by recorded_at
 };
 
 // Publishes the log to Kafka: every event once and in order for those who read what is committed,

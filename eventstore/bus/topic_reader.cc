@@ -69,6 +69,8 @@ absl::StatusOr<std::unique_ptr<TopicReader>> TopicReader::Open(const KafkaSettin
                                     {"auto.offset.reset", "earliest"},
                                     {"allow.auto.create.topics", "false"},
                                     {"check.crcs", "true"},
+                                    // An end is told with the first answer: do not wait for more.
+                                    {"fetch.wait.max.ms", "10"},
                                     {"socket.timeout.ms", "10000"},
                                     {"queued.max.messages.kbytes", "16384"}}));
   rd_kafka_poll_set_consumer(client.get());

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "eventstore/bus/kafka_settings.h"
+#include "eventstore/bus/log_topic.h"
+#include "eventstore/bus/topic_admin.h"
+#include "eventstore/bus/topic_reader.h"
+#include "tests/eventstore/temp_folder.h"
+
+// What tests against a real broker share.
+namespace records::eventstore::testing_support {
+
+inline constexpr absl::Duration kBrokerTimeout = absl::Seconds(60);
+
+// A broker of tools/broker in a folder of its own; ended, and its folder removed, with the object.
+// Tests run in the root of the tree.
+class Broker {
+ public:
+  Broker() { address_ = Run("start"); }
+  ~Broker() { Run("stop --kill"); }
+  Broker(const Broker&) = delete;
+  Broker& operator=(const Broker&) = delete;
+
+  KafkaSettings settings() const { return *KafkaSettings::FromAddress(address_); }
+  const std::string& address() const { return address_; }
+
+  // kill -9, and a start on what it left.
+  void Kill() { Run("stop --kill"); }
+  void Stop() { Run("stop"); }
+  void Start() { EXPECT_EQ(Run("start"), address_); }
+
+ private:
+  std::string Run(const std::string& command) {
+    const std::string line =
+        absl::StrCat("tools/broker ", command, " --data ", folder_.path(), "/broker --memory 256");
+    FILE* output = popen(line.c_str(), "r");
+    if (output == nullptr) ADD_FAILURE() << "cannot run " << line;
+    std::string text;
+    char buffer[256];
+    while (fgets(buffer, sizeof buffer, output) != nullptr) text += buffer;
+    EXPECT_EQ(pclose(output), 0) << line;
+    return std::string(absl::StripAsciiWhitespace(text));
+  }
+
+  TempFolder folder_;
+  std::string address_;
+};
+
+// The topics that a relay of one log needs.
+inline void MakeTopics(const KafkaSettings& settings, const std::string& prefix,
+                       int32_t partitions) {
+  auto admin = TopicAdmin::Open(settings);
+  ASSERT_TRUE(admin.ok()) << admin.status();
+  for (const TopicDescription& topic :
+       {TopicDescription{.name = LogTopic(prefix),
+                         .partitions = partitions,
+                         .configuration = {{"retention.ms", "-1"}}},
+        TopicDescription{.name = ProgressTopic(prefix),
+                         .partitions = 1,
+                         .configuration = {{"cleanup.policy", "compact"}}}}) {
+    const absl::Status status = (*admin)->Create(topic, kBrokerTimeout);
+    ASSERT_TRUE(status.ok()) << status;
+  }
+}
+
+// All committed records of a partition.
+inline std::vector<BusRecord> ReadTopic(const KafkaSettings& settings, const std::string& topic,
+                                        int32_t partition) {
+  auto reader = TopicReader::Open(settings);
+  EXPECT_TRUE(reader.ok()) << reader.status();
+  EXPECT_TRUE((*reader)->Seek(topic, partition, 0).ok());
+  std::vector<BusRecord> all;
+  const absl::Time deadline = absl::Now() + kBrokerTimeout;
+  while (absl::Now() < deadline) {
+    auto page = (*reader)->Read(10'000, absl::Seconds(1));
+    EXPECT_TRUE(page.ok()) << page.status();
+    if (!page.ok()) return all;
+    for (BusRecord& record : page->records) all.push_back(std::move(record));
+    if (page->at_end) return all;
+  }
+  ADD_FAILURE() << "the end of " << topic << "/" << partition << " was not reached";
+  return all;
+}
+
+}  // namespace records::eventstore::testing_support

@@ -1,0 +1,184 @@
+// The relay against a real broker: what readers of what is committed see, whatever dies.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+
+#include "absl/strings/ascii.h"
+#include "absl/time/clock.h"
+#include "eventstore/bus/relay.h"
+#include "tests/eventstore/bus/broker_fixture.h"
+#include "tests/eventstore/log_fixture.h"
+
+namespace records::eventstore {
+namespace {
+
+using testing_support::AppendTo;
+using testing_support::Broker;
+using testing_support::kBrokerTimeout;
+using testing_support::MakeTopics;
+using testing_support::MemoryLog;
+using testing_support::ReadAll;
+using testing_support::ReadTopic;
+using testing_support::RootIn;
+using testing_support::Stream;
+using ::testing::HasSubstr;
+using State = RelayStatus::State;
+
+constexpr uint32_t kPartitions = 4;
+
+class RelayBrokerTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { broker_ = std::make_unique<Broker>(); }
+  static void TearDownTestSuite() { broker_.reset(); }
+
+  void SetUp() override {
+    prefix_ = absl::AsciiStrToLower(::testing::UnitTest::GetInstance()->current_test_info()->name());
+    MakeTopics(broker_->settings(), prefix_, kPartitions);
+  }
+
+  RelayOptions Options() {
+    RelayOptions options{.settings = broker_->settings(), .prefix = prefix_};
+    options.batch_events = 64;
+    options.retry_wait = absl::Milliseconds(50);
+    options.retry_wait_max = absl::Milliseconds(500);
+    options.broker_timeout = absl::Seconds(20);
+    return options;
+  }
+
+  void Append(int events) {
+    for (int i = 0; i < events; ++i) {
+      const auto done = log_.AppendAndWait(AppendTo(Stream(RootIn(number_++ % kPartitions))));
+      ASSERT_TRUE(done.ok()) << done.status();
+    }
+  }
+
+  void WaitForAll(const Relay& relay) {
+    for (uint32_t partition = 0; partition < kPartitions; ++partition) {
+      const absl::Status status =
+          relay.WaitFor(log_.Head(Ledger::kEvents, partition), absl::Now() + kBrokerTimeout);
+      ASSERT_TRUE(status.ok()) << status;
+    }
+  }
+
+  // Every event of the log once, in order, with its bytes, and each says what came before it.
+  void ExpectTopicIsTheLog() {
+    for (uint32_t partition = 0; partition < kPartitions; ++partition) {
+      const auto records = ReadTopic(broker_->settings(), LogTopic(prefix_),
+                                     static_cast<int32_t>(partition));
+      const auto events = ReadAll(log_, partition);
+      ASSERT_EQ(records.size(), events.size()) << "partition " << partition;
+      for (size_t i = 0; i < events.size(); ++i) {
+        ASSERT_EQ(records[i].value, events[i].bytes) << "partition " << partition << ", " << i;
+        ASSERT_EQ(records[i].Header("records_previous"), absl::StrCat(partition, "/", i));
+      }
+    }
+  }
+
+  static std::unique_ptr<Broker> broker_;
+  MemoryLog files_{kPartitions};
+  EventLog& log_ = files_.Open();
+  std::string prefix_;
+  uint32_t number_ = 0;
+};
+
+std::unique_ptr<Broker> RelayBrokerTest::broker_;
+
+TEST_F(RelayBrokerTest, WhatStandsAndWhatComesIsPublishedOnceAndInOrder) {
+  Append(500);
+  Relay relay(log_, Options());
+  relay.Start();
+  WaitForAll(relay);
+  Append(200);
+  WaitForAll(relay);
+  const RelayStatus status = relay.GetStatus();
+  EXPECT_EQ(status.state, State::kRunning);
+  EXPECT_EQ(status.events_published, 700);
+  EXPECT_EQ(status.lag_events, 0);
+  ExpectTopicIsTheLog();
+}
+
+TEST_F(RelayBrokerTest, ARelayGoesOnWhereTheOneBeforeItStopped) {
+  for (int round = 0; round < 3; ++round) {
+    Append(100);
+    Relay relay(log_, Options());
+    relay.Start();
+    WaitForAll(relay);
+    EXPECT_EQ(relay.GetStatus().events_published, 100);
+  }
+  ExpectTopicIsTheLog();
+}
+
+TEST_F(RelayBrokerTest, OfTwoRelaysTheFirstIsFencedAndNothingIsThereTwice) {
+  Append(100);
+  std::atomic<bool> told = false;
+  RelayOptions options = Options();
+  options.on_fenced = [&told](const absl::Status&) { told = true; };
+  Relay first(log_, std::move(options));
+  first.Start();
+  WaitForAll(first);
+  Relay second(log_, Options());
+  second.Start();
+  WaitForAll(second);
+  Append(100);
+  WaitForAll(second);
+  // The first learns of it when it next writes.
+  const absl::Status status =
+      first.WaitFor(log_.Head(Ledger::kEvents, 0), absl::Now() + kBrokerTimeout);
+  EXPECT_THAT(status.message(), HasSubstr("RELAY_FENCED"));
+  EXPECT_EQ(first.GetStatus().state, State::kFenced);
+  first.Stop();
+  EXPECT_TRUE(told);
+  ExpectTopicIsTheLog();
+}
+
+TEST_F(RelayBrokerTest, ABrokerThatIsKilledAndComesBackMissesNothing) {
+  Relay relay(log_, Options());
+  relay.Start();
+  for (int round = 0; round < 2; ++round) {
+    Append(300);
+    broker_->Kill();
+    Append(300);  // appends do not wait for the broker
+    EXPECT_GT(relay.GetStatus().lag_events, 0);
+    broker_->Start();
+    WaitForAll(relay);
+  }
+  EXPECT_GT(relay.GetStatus().sessions, 0);
+  ExpectTopicIsTheLog();
+}
+
+TEST_F(RelayBrokerTest, WithoutItsTopicsItWaitsForThem) {
+  Append(10);
+  RelayOptions options = Options();
+  options.prefix = prefix_ + "-later";
+  Relay relay(log_, std::move(options));
+  relay.Start();
+  while (relay.GetStatus().error.ok()) absl::SleepFor(absl::Milliseconds(5));
+  EXPECT_EQ(relay.GetStatus().state, State::kWaiting);
+  MakeTopics(broker_->settings(), prefix_ + "-later", kPartitions);
+  WaitForAll(relay);
+}
+
+TEST_F(RelayBrokerTest, ATopicThatWasDeletedIsPublishedAnew) {
+  Append(100);
+  {
+    Relay relay(log_, Options());
+    relay.Start();
+    WaitForAll(relay);
+  }
+  auto admin = *TopicAdmin::Open(broker_->settings());
+  ASSERT_TRUE(admin->Delete(LogTopic(prefix_), kBrokerTimeout).ok());
+  while (!admin->Create({.name = LogTopic(prefix_), .partitions = kPartitions}, kBrokerTimeout)
+              .ok()) {
+    absl::SleepFor(absl::Milliseconds(50));  // the deletion goes on behind
+  }
+  Relay relay(log_, Options());
+  relay.Start();
+  WaitForAll(relay);
+  EXPECT_EQ(relay.GetStatus().events_republished, 100);
+  ExpectTopicIsTheLog();
+}
+
+}  // namespace
+}  // namespace records::eventstore
