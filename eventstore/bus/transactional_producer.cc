@@ -1,5 +1,7 @@
 #include "eventstore/bus/transactional_producer.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "eventstore/planted_bug.h"
 #include "eventstore/status_macros.h"
@@ -17,7 +19,8 @@ KafkaProperties PropertiesOf(const ProducerOptions& options) {
       {"transaction.timeout.ms", absl::StrCat(Milliseconds(options.transaction_timeout))},
       // What was not sent by then fails the transaction, whatever the broker does.
       {"message.timeout.ms", absl::StrCat(Milliseconds(options.transaction_timeout))},
-      {"socket.timeout.ms", "10000"},
+      {"socket.timeout.ms", absl::StrCat(Milliseconds(
+                                std::min(absl::Seconds(10), options.transaction_timeout)))},
       // The log is the queue: no more is held here than a transaction has.
       {"queue.buffering.max.messages", "100000"},
       {"queue.buffering.max.kbytes", "65536"},
