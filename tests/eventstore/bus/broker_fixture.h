@@ -1,6 +1,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -37,6 +38,11 @@ class Broker {
   void Kill() { Run("stop --kill"); }
   void Stop() { Run("stop"); }
   void Start() { EXPECT_EQ(Run("start"), address_); }
+  // SIGSTOP, SIGCONT.
+  void Signal(int signal) {
+    const std::string status = Run("status");  // "<address> pid <pid>"
+    EXPECT_EQ(kill(std::atoi(status.substr(status.rfind(' ') + 1).c_str()), signal), 0);
+  }
 
  private:
   std::string Run(const std::string& command) {
