@@ -13,8 +13,8 @@ struct ConfigurationDeleter {
 
 void KafkaClientDeleter::operator()(rd_kafka_t* client) const {
   if (rd_kafka_type(client) == RD_KAFKA_PRODUCER) {
-    rd_kafka_purge(client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
-                               RD_KAFKA_PURGE_F_NON_BLOCKING);
+    rd_kafka_purge(
+        client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
   }
   rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }

@@ -9,8 +9,8 @@
 
 namespace records::eventstore {
 
-// How a broker is reached: properties under librdkafka's names. Secrets come from a file, never from
-// a command line.
+// How a broker is reached: properties under librdkafka's names. Secrets come from a file, never
+// from a command line.
 //
 // A value type.
 class KafkaSettings {
@@ -19,9 +19,10 @@ class KafkaSettings {
   // another form, or a host that is not this machine, which needs a file with TLS.
   static absl::StatusOr<KafkaSettings> FromAddress(absl::string_view address);
 
-  // Lines `name=value` with # comments: bootstrap.servers, security.protocol, sasl.* and ssl.* only,
-  // the rest is the program's to set. kInvalidArgument names the line, never its value. kNotFound:
-  // no such file. kPermissionDenied: it holds a secret and others may read it (chmod 600).
+  // Lines `name=value` with # comments: bootstrap.servers, security.protocol, sasl.* and ssl.*
+  // only, the rest is the program's to set. kInvalidArgument names the line, never its value.
+  // kNotFound: no such file. kPermissionDenied: it holds a secret and others may read it (chmod
+  // 600).
   static absl::StatusOr<KafkaSettings> FromFile(const std::string& path);
 
   const std::vector<std::pair<std::string, std::string>>& properties() const { return properties_; }

@@ -15,8 +15,8 @@ std::string ProgressTopic(absl::string_view prefix);  // how far it was publishe
 
 // An event as a record of the log's topic: its stored bytes as the value, and CloudEvents 1.0
 // headers in binary mode (Kafka protocol binding, section 3.2). It stands in the topic's partition
-// of the event's own number. `records_position` is "<partition>/<sequence>", `records_previous` that
-// of the event before it, so that a reader proves that nothing is missing.
+// of the event's own number. `records_position` is "<partition>/<sequence>", `records_previous`
+// that of the event before it, so that a reader proves that nothing is missing.
 BusRecord LogRecord(absl::string_view prefix, const StoreId& log, const StoredEvent& event);
 
 // The position that a record of the log's topic says it has. kDataLoss: it says none.

@@ -27,14 +27,12 @@ bool NeedsAHand(const absl::Status& status) {
 }
 
 bool IsFenced(const absl::Status& status) {
-  return absl::IsFailedPrecondition(status) &&
-         status.message().substr(0, 12) == "RELAY_FENCED";
+  return absl::IsFailedPrecondition(status) && status.message().substr(0, 12) == "RELAY_FENCED";
 }
 
 }  // namespace
 
-Relay::Relay(const EventLog& log, RelayOptions options)
-    : log_(log), options_(std::move(options)) {
+Relay::Relay(const EventLog& log, RelayOptions options) : log_(log), options_(std::move(options)) {
   for (uint32_t partition = 0; partition < log_.partition_count(); ++partition) {
     published_.push_back({partition, 0});
   }
@@ -147,8 +145,7 @@ RelayStatus Relay::GetStatus() const {
     const Position head = log_.Head(Ledger::kEvents, position.partition);
     if (head.sequence <= position.sequence) continue;
     status.lag_events += head.sequence - position.sequence;
-    const auto next =
-        log_.ReadAt(Ledger::kEvents, {position.partition, position.sequence + 1});
+    const auto next = log_.ReadAt(Ledger::kEvents, {position.partition, position.sequence + 1});
     if (next.ok()) {
       oldest = std::min(oldest, absl::FromUnixMicros(next->event.recorded_at_us()));
     }

@@ -60,8 +60,8 @@ struct RelayStatus {
 };
 
 // Publishes the log to Kafka: every event once and in order for those who read what is committed,
-// whatever dies in between. One thread for all partitions. Appends never wait for it: the log is the
-// queue.
+// whatever dies in between. One thread for all partitions. Appends never wait for it: the log is
+// the queue.
 //
 // Thread-safe. The log must outlive it.
 class Relay {

@@ -28,10 +28,10 @@ struct Resume {
   uint64_t republished = 0;  // events that were there once, and that the broker has lost
 };
 
-// Decides where to go on, from what Kafka says (the last progress; the last record of each partition
-// of the log's topic) and what the log says of it. Where the topic ends before the progress the
-// broker has lost what it acknowledged, and the rest is published again; where it ends behind it the
-// progress was lost, and the log must confirm the topic's end.
+// Decides where to go on, from what Kafka says (the last progress; the last record of each
+// partition of the log's topic) and what the log says of it. Where the topic ends before the
+// progress the broker has lost what it acknowledged, and the rest is published again; where it ends
+// behind it the progress was lost, and the log must confirm the topic's end.
 //   kFailedPrecondition  PROGRESS_LOST: the topic has records, and no progress is there
 //                        OTHER_LOG: the topics are of another log
 //                        LOG_BEHIND_TOPICS: what was published is not in the log: it was restored

@@ -34,9 +34,8 @@ absl::StatusOr<Resume> FindResume(const EventLog& log, const RelayOptions& optio
   }
   std::vector<std::optional<BusRecord>> tails(log.partition_count());
   for (uint32_t partition = 0; partition < log.partition_count(); ++partition) {
-    ASSIGN_OR_RETURN(tails[partition],
-                     reader->ReadLast(log_topic, static_cast<int32_t>(partition),
-                                      options.broker_timeout));
+    ASSIGN_OR_RETURN(tails[partition], reader->ReadLast(log_topic, static_cast<int32_t>(partition),
+                                                        options.broker_timeout));
   }
   return PlanResume(log, progress, tails);
 }
@@ -46,10 +45,10 @@ absl::StatusOr<Resume> FindResume(const EventLog& log, const RelayOptions& optio
 absl::StatusOr<std::unique_ptr<Relay::Session>> Relay::Session::Start(const EventLog& log,
                                                                       const RelayOptions& options) {
   // First the predecessor is fenced: what is read then stays as it is.
-  ASSIGN_OR_RETURN(auto producer,
-                   TransactionalProducer::Start(
-                       options.settings, {.transactional_id = absl::StrCat(options.prefix, ".relay"),
-                                          .transaction_timeout = options.broker_timeout}));
+  ASSIGN_OR_RETURN(auto producer, TransactionalProducer::Start(
+                                      options.settings,
+                                      {.transactional_id = absl::StrCat(options.prefix, ".relay"),
+                                       .transaction_timeout = options.broker_timeout}));
   ASSIGN_OR_RETURN(Resume resume, FindResume(log, options));
   std::unique_ptr<Session> session(
       new Session(log, options, std::move(producer), std::move(resume)));

@@ -17,7 +17,9 @@ struct EventDeleter {
 using Event = std::unique_ptr<rd_kafka_event_t, EventDeleter>;
 
 struct OptionsDeleter {
-  void operator()(rd_kafka_AdminOptions_t* options) const { rd_kafka_AdminOptions_destroy(options); }
+  void operator()(rd_kafka_AdminOptions_t* options) const {
+    rd_kafka_AdminOptions_destroy(options);
+  }
 };
 using Options = std::unique_ptr<rd_kafka_AdminOptions_t, OptionsDeleter>;
 
@@ -65,20 +67,20 @@ absl::Status FirstError(const rd_kafka_topic_result_t** results, size_t count,
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<TopicAdmin>> TopicAdmin::Open(const KafkaSettings& settings) {
-  ASSIGN_OR_RETURN(KafkaClient client, OpenKafkaClient(RD_KAFKA_PRODUCER, settings,
-                                                       {{"socket.timeout.ms", "10000"}}));
+  ASSIGN_OR_RETURN(KafkaClient client,
+                   OpenKafkaClient(RD_KAFKA_PRODUCER, settings, {{"socket.timeout.ms", "10000"}}));
   return std::unique_ptr<TopicAdmin>(new TopicAdmin(std::move(client)));
 }
 
 absl::Status TopicAdmin::Create(const TopicDescription& topic, absl::Duration timeout) {
   const std::string what = absl::StrCat("making the topic ", topic.name);
   char why[256];
-  const std::unique_ptr<rd_kafka_NewTopic_t, NewTopicDeleter> wanted(rd_kafka_NewTopic_new(
-      topic.name.c_str(), topic.partitions, topic.replicas, why, sizeof why));
+  const std::unique_ptr<rd_kafka_NewTopic_t, NewTopicDeleter> wanted(
+      rd_kafka_NewTopic_new(topic.name.c_str(), topic.partitions, topic.replicas, why, sizeof why));
   if (wanted == nullptr) return absl::InvalidArgumentError(absl::StrCat(what, ": ", why));
   for (const auto& [name, value] : topic.configuration) {
-    RETURN_IF_ERROR(KafkaStatus(
-        rd_kafka_NewTopic_set_config(wanted.get(), name.c_str(), value.c_str()), what));
+    RETURN_IF_ERROR(
+        KafkaStatus(rd_kafka_NewTopic_set_config(wanted.get(), name.c_str(), value.c_str()), what));
   }
   const Queue queue(rd_kafka_queue_new(client_.get()));
   const Options options = OptionsFor(client_.get(), RD_KAFKA_ADMIN_OP_CREATETOPICS, timeout);

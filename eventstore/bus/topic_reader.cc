@@ -1,6 +1,7 @@
 #include "eventstore/bus/topic_reader.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "absl/strings/str_cat.h"
 #include "eventstore/status_macros.h"
@@ -23,7 +24,9 @@ struct PartitionsDeleter {
 };
 
 struct MetadataDeleter {
-  void operator()(const rd_kafka_metadata_t* metadata) const { rd_kafka_metadata_destroy(metadata); }
+  void operator()(const rd_kafka_metadata_t* metadata) const {
+    rd_kafka_metadata_destroy(metadata);
+  }
 };
 
 int Milliseconds(absl::Duration duration) {
@@ -48,8 +51,8 @@ BusRecord RecordOf(const rd_kafka_message_t& message) {
   const char* name = nullptr;
   const void* value = nullptr;
   size_t size = 0;
-  for (size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &size) ==
-                     RD_KAFKA_RESP_ERR_NO_ERROR;
+  for (size_t i = 0;
+       rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR;
        ++i) {
     record.headers.emplace_back(name, BytesOf(value, size).value_or(""));
   }
@@ -57,6 +60,17 @@ BusRecord RecordOf(const rd_kafka_message_t& message) {
 }
 
 }  // namespace
+
+// How long a broker may still take: by a clock that nobody sets.
+class TopicReader::Deadline {
+ public:
+  explicit Deadline(absl::Duration timeout)
+      : end_(std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(timeout)) {}
+  absl::Duration Left() const { return absl::FromChrono(end_ - std::chrono::steady_clock::now()); }
+
+ private:
+  const std::chrono::steady_clock::time_point end_;
+};
 
 absl::StatusOr<std::unique_ptr<TopicReader>> TopicReader::Open(const KafkaSettings& settings) {
   ASSIGN_OR_RETURN(KafkaClient client,
@@ -96,13 +110,13 @@ absl::StatusOr<int32_t> TopicReader::CountPartitions(const std::string& topic,
 absl::StatusOr<std::optional<BusRecord>> TopicReader::ReadLast(const std::string& topic,
                                                                int32_t partition,
                                                                absl::Duration timeout) {
-  const absl::Time deadline = absl::Now() + timeout;
+  const Deadline deadline(timeout);
   int64_t low = 0;
   int64_t high = 0;
-  RETURN_IF_ERROR(KafkaStatus(
-      rd_kafka_query_watermark_offsets(client_.get(), topic.c_str(), partition, &low, &high,
-                                       Milliseconds(timeout)),
-      absl::StrCat("asking for the ends of ", topic, "/", partition)));
+  RETURN_IF_ERROR(
+      KafkaStatus(rd_kafka_query_watermark_offsets(client_.get(), topic.c_str(), partition, &low,
+                                                   &high, Milliseconds(timeout)),
+                  absl::StrCat("asking for the ends of ", topic, "/", partition)));
   for (int64_t back = kLookBackFirst;; back *= 16) {
     const int64_t start = std::max(low, high - back);
     ASSIGN_OR_RETURN(auto record, LastFrom(topic, partition, start, deadline));
@@ -112,10 +126,10 @@ absl::StatusOr<std::optional<BusRecord>> TopicReader::ReadLast(const std::string
 
 absl::StatusOr<std::optional<BusRecord>> TopicReader::LastFrom(const std::string& topic,
                                                                int32_t partition, int64_t offset,
-                                                               absl::Time deadline) {
+                                                               const Deadline& deadline) {
   RETURN_IF_ERROR(Seek(topic, partition, offset));
   std::optional<BusRecord> last;
-  while (absl::Now() < deadline) {
+  while (deadline.Left() > absl::ZeroDuration()) {
     ASSIGN_OR_RETURN(Page page, Read(1'000, absl::Milliseconds(500)));
     if (!page.records.empty()) last = std::move(page.records.back());
     if (page.at_end) return last;
@@ -134,12 +148,11 @@ absl::Status TopicReader::Seek(const std::string& topic, int32_t partition, int6
 
 absl::StatusOr<TopicReader::Page> TopicReader::Read(size_t records_max, absl::Duration wait) {
   Page page;
-  const absl::Time deadline = absl::Now() + wait;
+  const Deadline deadline(wait);
   while (page.records.size() < records_max && !page.at_end) {
-    const absl::Duration left = deadline - absl::Now();
-    const Message message(rd_kafka_consumer_poll(client_.get(), Milliseconds(left)));
+    const Message message(rd_kafka_consumer_poll(client_.get(), Milliseconds(deadline.Left())));
     if (message == nullptr) {
-      if (absl::Now() >= deadline) break;
+      if (deadline.Left() <= absl::ZeroDuration()) break;
       continue;
     }
     if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {

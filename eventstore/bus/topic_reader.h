@@ -44,10 +44,12 @@ class TopicReader {
   [[nodiscard]] absl::StatusOr<Page> Read(size_t records_max, absl::Duration wait);
 
  private:
+  class Deadline;
+
   explicit TopicReader(KafkaClient client) : client_(std::move(client)) {}
 
   absl::StatusOr<std::optional<BusRecord>> LastFrom(const std::string& topic, int32_t partition,
-                                                    int64_t offset, absl::Time deadline);
+                                                    int64_t offset, const Deadline& deadline);
 
   const KafkaClient client_;
 };

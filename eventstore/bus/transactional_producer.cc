@@ -19,8 +19,8 @@ KafkaProperties PropertiesOf(const ProducerOptions& options) {
       {"transaction.timeout.ms", absl::StrCat(Milliseconds(options.transaction_timeout))},
       // What was not sent by then fails the transaction, whatever the broker does.
       {"message.timeout.ms", absl::StrCat(Milliseconds(options.transaction_timeout))},
-      {"socket.timeout.ms", absl::StrCat(Milliseconds(
-                                std::min(absl::Seconds(10), options.transaction_timeout)))},
+      {"socket.timeout.ms",
+       absl::StrCat(Milliseconds(std::min(absl::Seconds(10), options.transaction_timeout)))},
       // The log is the queue: no more is held here than a transaction has.
       {"queue.buffering.max.messages", "100000"},
       {"queue.buffering.max.kbytes", "65536"},
@@ -54,9 +54,10 @@ absl::StatusOr<std::unique_ptr<TransactionalProducer>> TransactionalProducer::St
   std::unique_ptr<TransactionalProducer> producer(
       new TransactionalProducer(std::move(client), options.transaction_timeout));
   if (PLANTED_BUG("bus-no-fencing")) return producer;
-  RETURN_IF_ERROR(producer->ToStatus(
-      rd_kafka_init_transactions(producer->client_.get(), Milliseconds(options.transaction_timeout)),
-      "taking over the relay"));
+  RETURN_IF_ERROR(
+      producer->ToStatus(rd_kafka_init_transactions(producer->client_.get(),
+                                                    Milliseconds(options.transaction_timeout)),
+                         "taking over the relay"));
   return producer;
 }
 

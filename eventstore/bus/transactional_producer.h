@@ -20,16 +20,17 @@ struct ProducerOptions {
   absl::Duration transaction_timeout = absl::Seconds(30);
 };
 
-// Writes records to Kafka in transactions. After any error it is of no use but to be destroyed: what
-// became of the last transaction is for the reader of the topics to say. (Aborting and going on in
-// one producer loses or repeats records after some errors; a new one fences the old.)
+// Writes records to Kafka in transactions. After any error it is of no use but to be destroyed:
+// what became of the last transaction is for the reader of the topics to say. (Aborting and going
+// on in one producer loses or repeats records after some errors; a new one fences the old.)
 //
 // Not thread-safe.
 class TransactionalProducer {
  public:
-  // Fences whoever used the id before, and ends their open transaction. Fails as KafkaStatus() says.
-  static absl::StatusOr<std::unique_ptr<TransactionalProducer>> Start(const KafkaSettings& settings,
-                                                                      const ProducerOptions& options);
+  // Fences whoever used the id before, and ends their open transaction. Fails as KafkaStatus()
+  // says.
+  static absl::StatusOr<std::unique_ptr<TransactionalProducer>> Start(
+      const KafkaSettings& settings, const ProducerOptions& options);
 
   // Writes all records in one transaction. OK: they are there for readers of what is committed, all
   // of them. Any error: all or none of them are. Fails as KafkaStatus() says.

@@ -66,13 +66,12 @@ inline void MakeTopics(const KafkaSettings& settings, const std::string& prefix,
                        int32_t partitions) {
   auto admin = TopicAdmin::Open(settings);
   ASSERT_TRUE(admin.ok()) << admin.status();
-  for (const TopicDescription& topic :
-       {TopicDescription{.name = LogTopic(prefix),
-                         .partitions = partitions,
-                         .configuration = {{"retention.ms", "-1"}}},
-        TopicDescription{.name = ProgressTopic(prefix),
-                         .partitions = 1,
-                         .configuration = {{"cleanup.policy", "compact"}}}}) {
+  for (const TopicDescription& topic : {TopicDescription{.name = LogTopic(prefix),
+                                       .partitions = partitions,
+                                       .configuration = {{"retention.ms", "-1"}}},
+                                        TopicDescription{.name = ProgressTopic(prefix),
+                                        .partitions = 1,
+                                        .configuration = {{"cleanup.policy", "compact"}}}}) {
     const absl::Status status = (*admin)->Create(topic, kBrokerTimeout);
     ASSERT_TRUE(status.ok()) << status;
   }

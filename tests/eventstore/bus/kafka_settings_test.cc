@@ -11,11 +11,11 @@
 namespace records::eventstore {
 namespace {
 
-using testing_support::TempFolder;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::Pair;
+using testing_support::TempFolder;
 
 class KafkaSettingsTest : public ::testing::Test {
  protected:
@@ -30,7 +30,8 @@ class KafkaSettingsTest : public ::testing::Test {
 };
 
 TEST_F(KafkaSettingsTest, BrokersOnThisMachineNeedNoFile) {
-  for (const char* address : {"127.0.0.1:9092", "localhost:1", "[::1]:9092", "127.0.0.1:1,127.0.0.1:2"}) {
+  for (const char* address :
+       {"127.0.0.1:9092", "localhost:1", "[::1]:9092", "127.0.0.1:1,127.0.0.1:2"}) {
     const auto settings = KafkaSettings::FromAddress(address);
     ASSERT_TRUE(settings.ok()) << settings.status();
     EXPECT_THAT(settings->properties(), ElementsAre(Pair("bootstrap.servers", address)));
@@ -44,8 +45,8 @@ TEST_F(KafkaSettingsTest, ABrokerElsewhereIsRefusedInTheClear) {
 }
 
 TEST_F(KafkaSettingsTest, WhatIsNoAddressIsRefused) {
-  for (const char* address : {"", "localhost", "localhost:", ":9092", "localhost:0", "localhost:65536",
-                              "localhost:9092,", "localhost:x"}) {
+  for (const char* address : {"", "localhost", "localhost:", ":9092", "localhost:0",
+                              "localhost:65536", "localhost:9092,", "localhost:x"}) {
     EXPECT_TRUE(absl::IsInvalidArgument(KafkaSettings::FromAddress(address).status())) << address;
   }
 }

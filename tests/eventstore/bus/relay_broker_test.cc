@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <thread>
 
 #include "absl/strings/ascii.h"
 #include "absl/time/clock.h"
@@ -14,6 +15,7 @@
 namespace records::eventstore {
 namespace {
 
+using ::testing::HasSubstr;
 using testing_support::AppendTo;
 using testing_support::Broker;
 using testing_support::kBrokerTimeout;
@@ -23,7 +25,6 @@ using testing_support::ReadAll;
 using testing_support::ReadTopic;
 using testing_support::RootIn;
 using testing_support::Stream;
-using ::testing::HasSubstr;
 using State = RelayStatus::State;
 
 constexpr uint32_t kPartitions = 4;
@@ -34,7 +35,8 @@ class RelayBrokerTest : public ::testing::Test {
   static void TearDownTestSuite() { broker_.reset(); }
 
   void SetUp() override {
-    prefix_ = absl::AsciiStrToLower(::testing::UnitTest::GetInstance()->current_test_info()->name());
+    prefix_ =
+        absl::AsciiStrToLower(::testing::UnitTest::GetInstance()->current_test_info()->name());
     MakeTopics(broker_->settings(), prefix_, kPartitions);
   }
 
@@ -65,8 +67,8 @@ class RelayBrokerTest : public ::testing::Test {
   // Every event of the log once, in order, with its bytes, and each says what came before it.
   void ExpectTopicIsTheLog() {
     for (uint32_t partition = 0; partition < kPartitions; ++partition) {
-      const auto records = ReadTopic(broker_->settings(), LogTopic(prefix_),
-                                     static_cast<int32_t>(partition));
+      const auto records =
+          ReadTopic(broker_->settings(), LogTopic(prefix_), static_cast<int32_t>(partition));
       const auto events = ReadAll(log_, partition);
       ASSERT_EQ(records.size(), events.size()) << "partition " << partition;
       for (size_t i = 0; i < events.size(); ++i) {
@@ -154,7 +156,7 @@ TEST_F(RelayBrokerTest, WithoutItsTopicsItWaitsForThem) {
   options.prefix = prefix_ + "-later";
   Relay relay(log_, std::move(options));
   relay.Start();
-  while (relay.GetStatus().error.ok()) absl::SleepFor(absl::Milliseconds(5));
+  while (relay.GetStatus().error.ok()) std::this_thread::yield();
   EXPECT_EQ(relay.GetStatus().state, State::kWaiting);
   MakeTopics(broker_->settings(), prefix_ + "-later", kPartitions);
   WaitForAll(relay);
@@ -169,9 +171,9 @@ TEST_F(RelayBrokerTest, ATopicThatWasDeletedIsPublishedAnew) {
   }
   auto admin = *TopicAdmin::Open(broker_->settings());
   ASSERT_TRUE(admin->Delete(LogTopic(prefix_), kBrokerTimeout).ok());
-  while (!admin->Create({.name = LogTopic(prefix_), .partitions = kPartitions}, kBrokerTimeout)
-              .ok()) {
-    absl::SleepFor(absl::Milliseconds(50));  // the deletion goes on behind
+  while (
+      !admin->Create({.name = LogTopic(prefix_), .partitions = kPartitions}, kBrokerTimeout).ok()) {
+    std::this_thread::yield();  // the deletion goes on behind
   }
   Relay relay(log_, Options());
   relay.Start();

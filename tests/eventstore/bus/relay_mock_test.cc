@@ -110,8 +110,7 @@ TEST_P(RelayMockTest, AfterTheErrorItComesThroughOrSaysThatItWasFenced) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Errors, RelayMockTest,
-    ::testing::ValuesIn([] {
+    Errors, RelayMockTest, ::testing::ValuesIn([] {
       std::vector<ErrorCase> cases;
       for (const rd_kafka_resp_err_t error :
            {RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,

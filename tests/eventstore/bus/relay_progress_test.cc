@@ -9,12 +9,12 @@
 namespace records::eventstore {
 namespace {
 
+using ::testing::HasSubstr;
 using testing_support::AppendTo;
 using testing_support::MemoryLog;
 using testing_support::ReadAll;
 using testing_support::RootIn;
 using testing_support::Stream;
-using ::testing::HasSubstr;
 
 constexpr uint32_t kPartitions = 4;
 
@@ -40,9 +40,9 @@ class RelayProgressTest : public ::testing::Test {
     std::vector<std::optional<BusRecord>> tails(kPartitions);
     for (uint32_t partition = 0; partition < kPartitions; ++partition) {
       if (sequences[partition] == 0) continue;
-      tails[partition] = LogRecord(
-          "records", log_.store_id(),
-          *log_.ReadAt(Ledger::kEvents, {partition, sequences[partition]}));
+      tails[partition] =
+          LogRecord("records", log_.store_id(),
+                    *log_.ReadAt(Ledger::kEvents, {partition, sequences[partition]}));
     }
     return tails;
   }

@@ -103,7 +103,8 @@ class RelayRoundsTest : public ::testing::Test {
 
   void Wait(absl::Duration least, absl::Duration most) {
     const double share = std::uniform_real_distribution<double>(0, 1)(random_);
-    absl::SleepFor(least + share * (most - least));  // how long the load runs between two faults
+    // How long the load runs between two faults.
+    absl::SleepFor(least + share * (most - least));  // lint: allow(sleep) see above
   }
 
   // One fault, and what must follow so that the next can be made. Of four rounds each kind has one.
@@ -124,7 +125,7 @@ class RelayRoundsTest : public ::testing::Test {
       case 2:
         ++fired_["broker stopped for longer than every timeout"];
         broker_.Signal(SIGSTOP);
-        absl::SleepFor(2 * kRoundBrokerTimeout + absl::Seconds(1));
+        absl::SleepFor(2 * kRoundBrokerTimeout + absl::Seconds(1));  // lint: allow(sleep) the fault
         broker_.Signal(SIGCONT);
         break;
       default:
