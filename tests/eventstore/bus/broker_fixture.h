@@ -26,12 +26,20 @@ inline constexpr absl::Duration kBrokerTimeout = absl::Seconds(60);
 // Tests run in the root of the tree.
 class Broker {
  public:
-  Broker() { address_ = Run("start"); }
+  // `flags`: more of tools/broker, such as --secure.
+  explicit Broker(const std::string& flags = "") { address_ = Run(absl::StrCat("start ", flags)); }
   ~Broker() { Run("stop --kill"); }
   Broker(const Broker&) = delete;
   Broker& operator=(const Broker&) = delete;
 
   KafkaSettings settings() const { return *KafkaSettings::FromAddress(address_); }
+  // Of a broker made with --secure: how that principal reaches it.
+  KafkaSettings SettingsOf(const std::string& principal) const {
+    return *KafkaSettings::FromFile(SettingsFileOf(principal));
+  }
+  std::string SettingsFileOf(const std::string& principal) const {
+    return folder_ / absl::StrCat("broker/secrets/", principal, ".properties");
+  }
   const std::string& address() const { return address_; }
 
   // kill -9, and a start on what it left.
