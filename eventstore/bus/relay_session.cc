@@ -5,7 +5,6 @@
 #include "absl/strings/str_cat.h"
 #include "eventstore/bus/log_topic.h"
 #include "eventstore/bus/topic_reader.h"
-#include "eventstore/planted_bug.h"
 #include "eventstore/status_macros.h"
 
 namespace records::eventstore {
@@ -79,10 +78,6 @@ absl::StatusOr<size_t> Relay::Session::PublishBatch() {
   ASSIGN_OR_RETURN(const size_t events, Gather(records, progress));
   if (events == 0) return 0;
   records.push_back(ProgressRecord(progress));
-  if (PLANTED_BUG("bus-progress-early")) {
-    RETURN_IF_ERROR(producer_->Write({records.back()}));
-    records.pop_back();
-  }
   RETURN_IF_ERROR(producer_->Write(records));
   progress_ = std::move(progress);
   return events;

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "eventstore/planted_bug.h"
 #include "eventstore/status_macros.h"
 
 namespace records::eventstore {
@@ -53,7 +52,6 @@ absl::StatusOr<std::unique_ptr<TransactionalProducer>> TransactionalProducer::St
                    OpenKafkaClient(RD_KAFKA_PRODUCER, settings, PropertiesOf(options)));
   std::unique_ptr<TransactionalProducer> producer(
       new TransactionalProducer(std::move(client), options.transaction_timeout));
-  if (PLANTED_BUG("bus-no-fencing")) return producer;
   RETURN_IF_ERROR(
       producer->ToStatus(rd_kafka_init_transactions(producer->client_.get(),
                                                     Milliseconds(options.transaction_timeout)),
