@@ -76,6 +76,8 @@ def find_programs(bugs):
 
 def run(program, bug, planted):
     environment = {name: value for name, value in os.environ.items() if name not in (SWITCH, "RECORDS_FULL")}
+    # A fault at a sample of the operations: whether it holds the one that matters is not left to luck.
+    environment.setdefault("RECORDS_FAULT_SEED", "1")
     if planted:
         environment[SWITCH] = bug.name
     arguments = bug.arguments.split()
