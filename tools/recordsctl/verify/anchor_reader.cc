@@ -113,8 +113,7 @@ absl::StatusOr<LogAnchor> ParseLogAnchor(absl::string_view payload) {
   const uint64_t count = fields.Number(4);
   const absl::Status other = absl::DataLossError("it is not the anchor of a log of this format");
   if (version != kFormatVersion || count == 0 || count > 2 * kPartitionsMax ||
-      fields.left() != count * (8 + kHashSize) ||
-      anchor.store.find_first_not_of('\0') == std::string::npos) {
+      fields.left() != count * (8 + kHashSize) || !IsId(anchor.store)) {
     return other;
   }
   for (uint64_t i = 0; i < count; ++i) {

@@ -93,8 +93,7 @@ void AddTimeFaults(const DecodedEvent& event, std::vector<std::string>* faults) 
 
 bool HasStreamName(const DecodedEvent& event) {
   return IsName(event.organisation, 1) && IsName(event.collection, 1) &&
-         IsName(event.sub_stream, 0) && event.root.size() == kIdSize &&
-         event.root.find_first_not_of('\0') != absl::string_view::npos;
+         IsName(event.sub_stream, 0) && IsId(event.root);
 }
 
 int64_t StartOfDay(int64_t time_us) {
@@ -107,9 +106,7 @@ std::vector<std::string> EnvelopeFaults(const DecodedEvent& event, uint64_t byte
   if (bytes > kEventBytesMax) {
     faults.push_back(absl::StrCat("it has ", bytes, " bytes; at most ", kEventBytesMax));
   }
-  if (event.id.size() != kIdSize || event.id.find_first_not_of('\0') == absl::string_view::npos) {
-    faults.push_back("it has no id");
-  }
+  if (!IsId(event.id)) faults.push_back("it has no id");
   if (!IsTypeName(event.type)) faults.push_back("its type is no name of a type");
   if (!IsIdOrAbsent(event.actor) || !IsIdOrAbsent(event.causation) ||
       !IsIdOrAbsent(event.correlation)) {

@@ -47,6 +47,7 @@ bool IsRecord(absl::string_view record, uint64_t index, absl::string_view before
   if (record.size() != kRecordSize) return false;
   const size_t signed_size = kRecordSize - kSignatureSize;
   return ReadBigEndian(record.substr(0, 8)) == index && ReadBigEndian(record.substr(12, 4)) == 1 &&
+         IsId(record.substr(16, kIdSize)) && IsId(record.substr(32, kIdSize)) &&
          record.substr(48, kHashSize) == before &&
          IsSignedBy(public_key,
                     absl::StrCat("records erasure ledger record v1", record.substr(0, signed_size)),

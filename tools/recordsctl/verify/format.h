@@ -15,6 +15,11 @@ namespace records::tools::verify {
 inline constexpr uint32_t kFormatVersion = 1;
 inline constexpr uint32_t kPartitionsMax = 64;
 inline constexpr size_t kIdSize = 16;
+
+// Whether these are the bytes of an id: no id is all zeros.
+inline bool IsId(absl::string_view bytes) {
+  return bytes.size() == kIdSize && bytes.find_first_not_of('\0') != absl::string_view::npos;
+}
 inline constexpr size_t kHashSize = 32;
 inline constexpr size_t kEventKeySize = 2 + 8;
 inline constexpr size_t kStreamPrefixSize = kIdSize + 8 + 1;
