@@ -1,5 +1,7 @@
 #include "eventstore/bus/kafka_client.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 
 namespace records::eventstore {
@@ -37,6 +39,10 @@ absl::StatusOr<KafkaClient> OpenKafkaClient(rd_kafka_type_t type, const KafkaSet
   if (client == nullptr) return absl::InvalidArgumentError(absl::StrCat("Kafka client: ", why));
   configuration.release();  // the client's now
   return KafkaClient(client);
+}
+
+int KafkaMilliseconds(absl::Duration duration) {
+  return static_cast<int>(std::clamp<int64_t>(absl::ToInt64Milliseconds(duration), 0, 3'600'000));
 }
 
 absl::Status KafkaStatus(rd_kafka_resp_err_t code, absl::string_view what) {

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "eventstore/bus/kafka_settings.h"
 
 namespace records::eventstore {
@@ -25,6 +26,9 @@ using KafkaProperties = std::vector<std::pair<std::string, std::string>>;
 // Makes a client of librdkafka that logs nothing. kInvalidArgument: a property is not one of its.
 absl::StatusOr<KafkaClient> OpenKafkaClient(rd_kafka_type_t type, const KafkaSettings& settings,
                                             const KafkaProperties& more);
+
+// As librdkafka takes a timeout: from 0 to an hour.
+int KafkaMilliseconds(absl::Duration duration);
 
 // What an error code of librdkafka or of a broker means to us:
 //   kFailedPrecondition  RELAY_FENCED: another producer of the same transactional id has started

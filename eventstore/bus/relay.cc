@@ -65,8 +65,8 @@ void Relay::Run() {
   setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNiceness);
   absl::Duration wait = options_.retry_wait;
   while (!Stopping()) {
-    const uint64_t before = GetStatus().transactions;
-    const absl::Status status = RunSession();
+    bool committed = false;
+    const absl::Status status = RunSession(committed);
     if (status.ok()) break;
     if (IsFenced(status)) {
       PublishState(State::kFenced, status);
@@ -78,16 +78,15 @@ void Relay::Run() {
       return;
     }
     PublishState(State::kWaiting, status);
-    wait = GetStatus().transactions > before ? options_.retry_wait
-                                             : std::min(2 * wait, options_.retry_wait_max);
+    wait = committed ? options_.retry_wait : std::min(2 * wait, options_.retry_wait_max);
     absl::MutexLock lock(&mutex_);
     mutex_.AwaitWithTimeout(absl::Condition(&stopping_), wait);
   }
   PublishState(State::kStopped, absl::OkStatus());
 }
 
-// OK: it was asked to stop.
-absl::Status Relay::RunSession() {
+// OK: it was asked to stop. `committed` is set when a transaction was.
+absl::Status Relay::RunSession(bool& committed) {
   ASSIGN_OR_RETURN(const auto session, Session::Start(log_, options_));
   {
     absl::MutexLock lock(&mutex_);
@@ -105,6 +104,7 @@ absl::Status Relay::RunSession() {
       log_.WaitForBatch(Ledger::kEvents, seen, kIdleWait);
       continue;
     }
+    committed = true;
     {
       absl::MutexLock lock(&mutex_);
       ++status_.transactions;
@@ -171,6 +171,13 @@ absl::Status Relay::WaitFor(Position position, absl::Time deadline) const {
     return absl::OkStatus();
   }
   return status_.error.ok() ? absl::UnavailableError("the relay was stopped") : status_.error;
+}
+
+absl::Status Relay::WaitForAll(absl::Time deadline) const {
+  for (uint32_t partition = 0; partition < log_.partition_count(); ++partition) {
+    RETURN_IF_ERROR(WaitFor(log_.Head(Ledger::kEvents, partition), deadline));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace records::eventstore

@@ -79,12 +79,14 @@ class Relay {
   // Waits until the partition's events up to `position` are published, or the relay cannot go on.
   // By the clock of the machine. kDeadlineExceeded; else why it stopped.
   [[nodiscard]] absl::Status WaitFor(Position position, absl::Time deadline) const;
+  // As WaitFor(), for all that the log holds now.
+  [[nodiscard]] absl::Status WaitForAll(absl::Time deadline) const;
 
  private:
   class Session;
 
   void Run();
-  absl::Status RunSession();
+  absl::Status RunSession(bool& committed);
   bool Stopping() const;
   void PublishProgress(const Session& session);
   void PublishState(RelayStatus::State state, const absl::Status& error);

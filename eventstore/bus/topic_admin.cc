@@ -33,7 +33,7 @@ struct DeleteTopicDeleter {
 
 Options OptionsFor(rd_kafka_t* client, rd_kafka_admin_op_t operation, absl::Duration timeout) {
   Options options(rd_kafka_AdminOptions_new(client, operation));
-  const int milliseconds = static_cast<int>(absl::ToInt64Milliseconds(timeout));
+  const int milliseconds = KafkaMilliseconds(timeout);
   rd_kafka_AdminOptions_set_request_timeout(options.get(), milliseconds, nullptr, 0);
   rd_kafka_AdminOptions_set_operation_timeout(options.get(), milliseconds, nullptr, 0);
   return options;
@@ -43,7 +43,7 @@ absl::StatusOr<Event> WaitForResult(rd_kafka_queue_t* queue, absl::Duration time
                                     absl::string_view what) {
   // The request has a timeout of its own; this one is for a client that never answers.
   const absl::Duration longest = timeout + absl::Seconds(10);
-  Event event(rd_kafka_queue_poll(queue, static_cast<int>(absl::ToInt64Milliseconds(longest))));
+  Event event(rd_kafka_queue_poll(queue, KafkaMilliseconds(longest)));
   if (event == nullptr) return absl::UnavailableError(absl::StrCat(what, ": no answer"));
   RETURN_IF_ERROR(KafkaStatus(rd_kafka_event_error(event.get()), what));
   return event;

@@ -29,10 +29,6 @@ struct MetadataDeleter {
   }
 };
 
-int Milliseconds(absl::Duration duration) {
-  return static_cast<int>(std::clamp<int64_t>(absl::ToInt64Milliseconds(duration), 0, 3'600'000));
-}
-
 std::optional<std::string> BytesOf(const void* data, size_t size) {
   if (data == nullptr) return std::nullopt;
   return std::string(static_cast<const char*>(data), size);
@@ -98,7 +94,7 @@ absl::StatusOr<int32_t> TopicReader::CountPartitions(const std::string& topic,
   if (handle == nullptr) return KafkaStatus(rd_kafka_last_error(), what);
   const rd_kafka_metadata_t* answer = nullptr;
   const rd_kafka_resp_err_t code =
-      rd_kafka_metadata(client_.get(), 0, handle, &answer, Milliseconds(timeout));
+      rd_kafka_metadata(client_.get(), 0, handle, &answer, KafkaMilliseconds(timeout));
   rd_kafka_topic_destroy(handle);
   RETURN_IF_ERROR(KafkaStatus(code, what));
   const std::unique_ptr<const rd_kafka_metadata_t, MetadataDeleter> metadata(answer);
@@ -115,7 +111,7 @@ absl::StatusOr<std::optional<BusRecord>> TopicReader::ReadLast(const std::string
   int64_t high = 0;
   RETURN_IF_ERROR(
       KafkaStatus(rd_kafka_query_watermark_offsets(client_.get(), topic.c_str(), partition, &low,
-                                                   &high, Milliseconds(timeout)),
+                                                   &high, KafkaMilliseconds(timeout)),
                   absl::StrCat("asking for the ends of ", topic, "/", partition)));
   for (int64_t back = kLookBackFirst;; back *= 16) {
     const int64_t start = std::max(low, high - back);
@@ -150,7 +146,8 @@ absl::StatusOr<TopicReader::Page> TopicReader::Read(size_t records_max, absl::Du
   Page page;
   const Deadline deadline(wait);
   while (page.records.size() < records_max && !page.at_end) {
-    const Message message(rd_kafka_consumer_poll(client_.get(), Milliseconds(deadline.Left())));
+    const Message message(
+        rd_kafka_consumer_poll(client_.get(), KafkaMilliseconds(deadline.Left())));
     if (message == nullptr) {
       if (deadline.Left() <= absl::ZeroDuration()) break;
       continue;

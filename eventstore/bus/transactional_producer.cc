@@ -8,18 +8,14 @@
 namespace records::eventstore {
 namespace {
 
-int Milliseconds(absl::Duration duration) {
-  return static_cast<int>(absl::ToInt64Milliseconds(duration));
-}
-
 KafkaProperties PropertiesOf(const ProducerOptions& options) {
   return {
       {"transactional.id", options.transactional_id},
-      {"transaction.timeout.ms", absl::StrCat(Milliseconds(options.transaction_timeout))},
+      {"transaction.timeout.ms", absl::StrCat(KafkaMilliseconds(options.transaction_timeout))},
       // What was not sent by then fails the transaction, whatever the broker does.
-      {"message.timeout.ms", absl::StrCat(Milliseconds(options.transaction_timeout))},
+      {"message.timeout.ms", absl::StrCat(KafkaMilliseconds(options.transaction_timeout))},
       {"socket.timeout.ms",
-       absl::StrCat(Milliseconds(std::min(absl::Seconds(10), options.transaction_timeout)))},
+       absl::StrCat(KafkaMilliseconds(std::min(absl::Seconds(10), options.transaction_timeout)))},
       // The log is the queue: no more is held here than a transaction has.
       {"queue.buffering.max.messages", "100000"},
       {"queue.buffering.max.kbytes", "65536"},
@@ -54,7 +50,7 @@ absl::StatusOr<std::unique_ptr<TransactionalProducer>> TransactionalProducer::St
       new TransactionalProducer(std::move(client), options.transaction_timeout));
   RETURN_IF_ERROR(
       producer->ToStatus(rd_kafka_init_transactions(producer->client_.get(),
-                                                    Milliseconds(options.transaction_timeout)),
+                                                    KafkaMilliseconds(options.transaction_timeout)),
                          "taking over the relay"));
   return producer;
 }
@@ -63,7 +59,7 @@ absl::Status TransactionalProducer::Write(const std::vector<BusRecord>& records)
   rd_kafka_t* client = client_.get();
   RETURN_IF_ERROR(ToStatus(rd_kafka_begin_transaction(client), "beginning a transaction"));
   for (const BusRecord& record : records) RETURN_IF_ERROR(Produce(record));
-  return ToStatus(rd_kafka_commit_transaction(client, Milliseconds(timeout_)),
+  return ToStatus(rd_kafka_commit_transaction(client, KafkaMilliseconds(timeout_)),
                   "committing a transaction");
 }
 

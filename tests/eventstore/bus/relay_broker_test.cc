@@ -57,11 +57,8 @@ class RelayBrokerTest : public ::testing::Test {
   }
 
   void WaitForAll(const Relay& relay) {
-    for (uint32_t partition = 0; partition < kPartitions; ++partition) {
-      const absl::Status status =
-          relay.WaitFor(log_.Head(Ledger::kEvents, partition), absl::Now() + kBrokerTimeout);
-      ASSERT_TRUE(status.ok()) << status;
-    }
+    const absl::Status status = relay.WaitForAll(absl::Now() + kBrokerTimeout);
+    ASSERT_TRUE(status.ok()) << status;
   }
 
   // Every event of the log once, in order, with its bytes, and each says what came before it.

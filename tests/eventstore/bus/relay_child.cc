@@ -54,10 +54,10 @@ int main(int argc, char** argv) {
   std::getline(std::cin, line);
   settling = true;
   appends.join();
+  const absl::Status status = relay.WaitForAll(absl::Now() + absl::Seconds(120));
+  if (!status.ok()) return Fail("relay", status);
   for (uint32_t partition = 0; partition < kRoundPartitions; ++partition) {
     const Position head = (*log)->Head(Ledger::kEvents, partition);
-    const absl::Status status = relay.WaitFor(head, absl::Now() + absl::Seconds(120));
-    if (!status.ok()) return Fail("relay", status);
     std::printf("%lu\n", static_cast<unsigned long>(head.sequence));
   }
   std::fflush(stdout);

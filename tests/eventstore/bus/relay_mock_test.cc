@@ -68,15 +68,6 @@ class RelayMockTest : public ::testing::TestWithParam<ErrorCase> {
     }
   }
 
-  absl::Status WaitForAll(const Relay& relay) {
-    for (uint32_t partition = 0; partition < kPartitions; ++partition) {
-      const absl::Status status =
-          relay.WaitFor(log_.Head(Ledger::kEvents, partition), absl::Now() + kLongest);
-      if (!status.ok()) return status;
-    }
-    return absl::OkStatus();
-  }
-
   KafkaClient handle_;
   rd_kafka_mock_cluster_t* cluster_ = nullptr;
   MemoryLog files_{kPartitions};
@@ -87,7 +78,7 @@ TEST_P(RelayMockTest, AfterTheErrorItComesThroughOrSaysThatItWasFenced) {
   Append(20);
   Relay relay(log_, Options());
   relay.Start();
-  const absl::Status before = WaitForAll(relay);
+  const absl::Status before = relay.WaitForAll(absl::Now() + kLongest);
   ASSERT_TRUE(before.ok()) << before;
   const auto [request, error] = GetParam();
   const std::vector<rd_kafka_resp_err_t> errors(3, error);
@@ -98,7 +89,7 @@ TEST_P(RelayMockTest, AfterTheErrorItComesThroughOrSaysThatItWasFenced) {
                                       RD_KAFKA_RESP_ERR_INVALID_TXN_STATE);
   }
   Append(20);
-  const absl::Status status = WaitForAll(relay);
+  const absl::Status status = relay.WaitForAll(absl::Now() + kLongest);
   if (relay.GetStatus().state == State::kFenced) {
     EXPECT_TRUE(error == RD_KAFKA_RESP_ERR_PRODUCER_FENCED ||
                 error == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH)
@@ -141,7 +132,7 @@ TEST_F(RelayMockTest, ATopicItMayNotWriteToIsSaidAndTriedAgain) {
       2, RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
   rd_kafka_mock_push_request_errors_array(cluster_, kInitProducerId, errors.size(), errors.data());
   relay.Start();
-  EXPECT_TRUE(WaitForAll(relay).ok());
+  EXPECT_TRUE(relay.WaitForAll(absl::Now() + kLongest).ok());
 }
 
 }  // namespace
