@@ -43,7 +43,7 @@ enum class Verdict : uint8_t {
   kNamedByStart,
   kNamedByRead,
   kNamedByVerify,
-  kNamedByCrash,  // an assertion of RocksDB ended the process: nothing was served
+  kNamedByCrash,  // a known assertion of RocksDB ended the process: nothing was served
   kMended,        // put aside and made anew from what it is derived from
   kNoted,         // `log verify` mentions it as no damage; everything read is right
   kNothing,       // everything read is right, and nobody mentions it
@@ -93,6 +93,10 @@ class DamageRun {
   Judgement JudgeAnswers(const Reading& reading) const;
   // Whether no file but the damaged one differs from how the store was built.
   bool IsUntouched(const Damage& damage) const;
+  // Whether the folder still is as the damage, which left these bytes of its file, made it.
+  bool IsAsDamaged(const Damage& damage, const std::string& damaged) const;
+  // The judgement, unless something is lost of the store once it is mended.
+  Judgement UnlessLost(DamageSubject& subject, const Damage& damage, Judgement judgement) const;
   // "" when the store, mended, gives everything again; else what is wrong.
   std::string WhatIsLost(DamageSubject& subject, const Damage& damage) const;
 
