@@ -95,6 +95,8 @@ void FaultFileSystem::Arm(FaultPlan plan) {
   random_.seed(plan_.seed);
   operations_.clear();
   fired_ = false;
+  written_short_ = nullptr;
+  went_on_ = false;
 }
 
 std::vector<Operation> FaultFileSystem::operations() const {
@@ -105,6 +107,11 @@ std::vector<Operation> FaultFileSystem::operations() const {
 bool FaultFileSystem::fired() const {
   const std::lock_guard lock(mutex_);
   return fired_;
+}
+
+bool FaultFileSystem::went_on() const {
+  const std::lock_guard lock(mutex_);
+  return went_on_;
 }
 
 bool FaultFileSystem::crashed() const {
@@ -166,7 +173,7 @@ void FaultFileSystem::KeepSomeNames(std::mt19937_64& random) {
   }
 }
 
-void FaultFileSystem::CutPower(std::optional<uint64_t> seed) {
+bool FaultFileSystem::CutPower(std::optional<uint64_t> seed) {
   const std::lock_guard lock(mutex_);
   const OwnCalls own;
   std::mt19937_64 random(seed.value_or(0));
@@ -198,8 +205,23 @@ void FaultFileSystem::CutPower(std::optional<uint64_t> seed) {
     }
   };
   keep(*top_, "");
+  const bool dropped = Differs(image);
   WriteImage(folder_, image);
   Scan();
+  return dropped;
+}
+
+bool FaultFileSystem::Differs(const FileImage& image) const {
+  FileImage seen = ReadImage(folder_);
+  std::erase_if(seen.entries, [](const auto& one) {
+    return Ignored(std::filesystem::path(one.first).filename());
+  });
+  if (seen.entries.size() != image.entries.size()) return true;
+  for (const auto& [path, entry] : seen.entries) {
+    const auto kept = image.entries.find(path);
+    if (kept == image.entries.end() || kept->second.content != entry.content) return true;
+  }
+  return false;
 }
 
 FileImage FaultFileSystem::Save() {

@@ -93,11 +93,14 @@ class FaultFileSystem {
   std::vector<Operation> operations() const;
   // Whether the armed fault struck.
   bool fired() const;
+  // kShortWrite: whether the program wrote to that file again afterwards.
+  bool went_on() const;
   bool crashed() const;
 
   // Ends what was written and not synced, as `seed` says: all, nothing, a cut, or scattered
-  // sectors; names likewise. Without seed: all of it. The disk works again.
-  void CutPower(std::optional<uint64_t> seed);
+  // sectors; names likewise. Without seed: all of it. The disk works again. Returns whether
+  // anything is otherwise than programs saw it.
+  bool CutPower(std::optional<uint64_t> seed);
 
   // The content of the folder, and back: what is loaded counts as on the disk.
   FileImage Save();
@@ -152,6 +155,8 @@ class FaultFileSystem {
   void KeepSomeNames(std::mt19937_64& random);
   // Before the last name of a file goes.
   static void KeepContent(const Place& place, int folder, const char* path);
+  // Whether what programs see is other than `image`.
+  bool Differs(const FileImage& image) const;
   void Scan();
 
   const std::string folder_;
@@ -163,6 +168,8 @@ class FaultFileSystem {
   std::mt19937_64 random_;
   std::vector<Operation> operations_;
   bool fired_ = false;
+  const Node* written_short_ = nullptr;
+  bool went_on_ = false;
   bool crashed_ = false;
 };
 

@@ -135,6 +135,10 @@ FaultFileSystem::Outcome FaultFileSystem::Write(int file, const void* bytes, siz
   Descriptor* const known = Find(file);
   if (known == nullptr) return std::nullopt;
   const Verdict verdict = Judge(Operation::kWrite, known->path);
+  if (known->node.get() == written_short_) went_on_ = true;
+  if (plan_.fault == Fault::kShortWrite && verdict.share.has_value()) {
+    written_short_ = known->node.get();
+  }
   size_t part = size;
   if (verdict.share.has_value()) part = static_cast<size_t>(*verdict.share * size);
   if (verdict.error != 0 && part == 0) return Fail(verdict.error);

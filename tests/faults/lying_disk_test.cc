@@ -18,6 +18,7 @@ using Liar = std::function<bool(const std::string&)>;
 
 struct Seen {
   size_t lies = 0;
+  size_t views_folded_anew = 0;
   size_t refused = 0;          // starts, naming the loss
   size_t refused_unnamed = 0;  // starts, for another reason
   size_t wrong = 0;            // started with something lost
@@ -42,6 +43,7 @@ Seen LieInTurn(const std::string& scenario, uint64_t sample, const Liar& liar) {
     if (!CanBefall(Fault::kLyingSync, loop.operations()[at - 1]) || ++syncs % step != 0) continue;
     const CaseResult result = loop.Run({Fault::kLyingSync, at, seed + at}, liar);
     seen.lies += result.fired ? 1 : 0;
+    seen.views_folded_anew += result.view_folded_anew ? 1 : 0;
     if (absl::StrContains(result.start_refused, "DATA_LOSS")) {
       ++seen.refused;
     } else if (!result.start_refused.empty()) {
@@ -53,8 +55,10 @@ Seen LieInTurn(const std::string& scenario, uint64_t sample, const Liar& liar) {
     seen.what = absl::StrCat(result.wrong, " (operation ", at, ", seed ", seed + at, ")");
   }
   std::printf(
-      "%s, seed %llu: %zu lies, %zu starts refused as DATA_LOSS, %zu losses seen after a start\n",
-      scenario.c_str(), static_cast<unsigned long long>(seed), seen.lies, seen.refused, seen.wrong);
+      "%s, seed %llu: %zu lies, %zu starts refused as DATA_LOSS, %zu losses seen after a start, "
+      "%zu views folded anew\n",
+      scenario.c_str(), static_cast<unsigned long long>(seed), seen.lies, seen.refused, seen.wrong,
+      seen.views_folded_anew);
   return seen;
 }
 
@@ -80,6 +84,7 @@ TEST(LyingDiskTest, AViewThatIsLostIsFoldedAgain) {
     return absl::StrContains(path, "/data/view");
   });
   EXPECT_GT(seen.lies, 0u);
+  EXPECT_GT(seen.views_folded_anew, 0u) << "no view was ever found damaged";
   EXPECT_EQ(seen.refused + seen.refused_unnamed, 0u) << seen.what;
   EXPECT_EQ(seen.wrong, 0u) << seen.what;
 }

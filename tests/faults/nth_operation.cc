@@ -5,10 +5,6 @@
 namespace records::faults {
 namespace {
 
-// Faults that the loop lets happen at every operation; lying syncs are a control of their own.
-constexpr std::array kFaults = {Fault::kCrash, Fault::kTornWrite, Fault::kShortWrite, Fault::kError,
-                                Fault::kNoSpace};
-
 // Changes nothing on the disk: a crash there is the crash at the next one.
 bool ChangesNothing(Operation operation) {
   return operation == Operation::kOpen || operation == Operation::kClose ||
@@ -32,6 +28,7 @@ NthOperation::NthOperation(const Scenario& scenario, std::string folder)
   files_.Disarm();
   scenario_.run(*records);
   records->Close();
+  failed_without_fault_ = records->failed_calls();
   operations_ = files_.operations();
   const absl::Status opened = records->Open();
   if (wrong_without_fault_.empty()) {
@@ -52,7 +49,7 @@ std::unique_ptr<RecordsUnderFault> NthOperation::Begin(uint64_t seed) {
 
 std::vector<FaultCase> NthOperation::AllCases(uint64_t seed) const {
   std::vector<FaultCase> cases;
-  for (const Fault fault : kFaults) {
+  for (const Fault fault : kLoopFaults) {
     for (uint64_t at = 1; at <= operations_.size(); ++at) {
       const Operation operation = operations_[at - 1];
       if (fault == Fault::kCrash && ChangesNothing(operation)) continue;
@@ -74,10 +71,14 @@ CaseResult NthOperation::Run(const FaultCase& fault_case,
   result.refused = records->refused_starts() > 0;
   records->Close();
   result.fired = files_.fired();
+  result.went_on = files_.went_on();
+  result.call_failed = records->failed_calls() > failed_without_fault_;
   // The process ends after an error; the power may fail as well.
   result.power_cut = files_.crashed() || fault_case.fault == Fault::kLyingSync || random() % 2 == 0;
   files_.Disarm();
-  if (result.power_cut) files_.CutPower(all_lie ? std::nullopt : std::optional(random()));
+  if (result.power_cut) {
+    result.dropped = files_.CutPower(all_lie ? std::nullopt : std::optional(random()));
+  }
 
   Acknowledgements told = std::move(records->acknowledged());
   records = Begin(random());

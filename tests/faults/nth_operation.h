@@ -22,12 +22,22 @@ struct FaultCase {
 // What came of a case.
 struct CaseResult {
   bool fired = false;
-  bool refused = false;    // a start under the fault was refused
-  bool power_cut = false;  // what was not synced was dropped afterwards
+  bool call_failed = false;  // a start, an append or another call, which does not without the fault
+  bool dropped = false;      // the power cut took something
+  bool went_on = false;      // a short write was followed by the rest
+  bool refused = false;      // a start under the fault was refused
+  bool power_cut = false;    // what was not synced was dropped afterwards
   bool view_folded_anew = false;
   std::string start_refused;  // the start after it, without fault; "" when it went
   std::string wrong;          // with what was started; "" when all is well
+
+  // Whether the fault changed anything for anybody: EIO for who closes a file does not.
+  bool mattered() const { return call_failed || dropped || went_on; }
 };
+
+// Faults that the loop lets happen at every operation; lying syncs are a control of their own.
+inline constexpr std::array kLoopFaults = {Fault::kCrash, Fault::kTornWrite, Fault::kShortWrite,
+                                           Fault::kError, Fault::kNoSpace};
 
 // Runs a scenario again and again from the same beginning, with another fault each time.
 class NthOperation {
@@ -56,6 +66,7 @@ class NthOperation {
   FaultFileSystem files_;
   FileImage before_;
   Acknowledgements acknowledged_before_;
+  int failed_without_fault_ = 0;
   std::vector<Operation> operations_;
   std::string wrong_without_fault_;
 };

@@ -70,8 +70,19 @@ absl::Status RecordsUnderFault::Open() {
   const absl::Status status = OpenStores();
   if (status.ok()) return status;
   ++refused_starts_;
+  ++failed_calls_;
   Close();
   return status;
+}
+
+bool RecordsUnderFault::Count(const absl::Status& status) {
+  if (!status.ok()) ++failed_calls_;
+  return status.ok();
+}
+
+bool RecordsUnderFault::CountOpen() {
+  if (!is_open()) ++failed_calls_;
+  return is_open();
 }
 
 absl::Status RecordsUnderFault::OpenStores() {
@@ -117,11 +128,11 @@ eventstore::BackupOptions RecordsUnderFault::BackupFolders() const {
 }
 
 void RecordsUnderFault::MakeBackup() {
-  if (!is_open()) return;
+  if (!CountOpen()) return;
   const std::string name = absl::StrCat("backup-", ++acknowledged_.backups_begun);
   const size_t sent = acknowledged_.appends.size();
   eventstore::Backups backups(*log_, *keys_, BackupFolders());
-  if (backups.Create(name, [](const auto&) { return true; }).ok()) {
+  if (Count(backups.Create(name, [](const auto&) { return true; }).status())) {
     acknowledged_.backups[name] = sent;
   }
 }
@@ -138,7 +149,9 @@ absl::Status RecordsUnderFault::RestoreBackup() {
   options.to = options_.folder + "/restored";
   options.clock = &clock_;
   options.random = &random_;
-  return eventstore::Restore(options).status();
+  const absl::Status restored = eventstore::Restore(options).status();
+  Count(restored);
+  return restored;
 }
 
 absl::Status RecordsUnderFault::OpenErasures() {
@@ -227,12 +240,12 @@ bool RecordsUnderFault::Send(const std::vector<Entry>& entries) {
 }
 
 void RecordsUnderFault::SendTogether(const std::vector<std::vector<Entry>>& requests) {
-  if (!is_open()) return;
+  if (!CountOpen()) return;
   const size_t first = acknowledged_.appends.size();
   for (const std::vector<Entry>& entries : requests) {
     // What could not be sealed was not sent.
     auto sent = Prepare(entries);
-    if (sent.ok()) acknowledged_.appends.push_back(*std::move(sent));
+    if (Count(sent.status())) acknowledged_.appends.push_back(*std::move(sent));
   }
   struct Answer {
     absl::StatusOr<Appended> outcome;
@@ -248,44 +261,47 @@ void RecordsUnderFault::SendTogether(const std::vector<std::vector<Entry>>& requ
   }
   for (size_t i = 0; i < answers.size(); ++i) {
     answers[i].given.WaitForNotification();
-    if (answers[i].outcome.ok()) acknowledged_.appends[first + i].outcome = *answers[i].outcome;
+    if (!Count(answers[i].outcome.status())) continue;
+    acknowledged_.appends[first + i].outcome = *answers[i].outcome;
   }
 }
 
 absl::StatusOr<Appended> RecordsUnderFault::Retry(size_t index) {
-  if (!is_open()) return absl::UnavailableError("not open");
-  return log_->AppendAndWait(acknowledged_.appends[index].append);
+  if (!CountOpen()) return absl::UnavailableError("not open");
+  auto outcome = log_->AppendAndWait(acknowledged_.appends[index].append);
+  Count(outcome.status());
+  return outcome;
 }
 
 void RecordsUnderFault::SignCheckpoint() {
-  if (!is_open()) return;
+  if (!CountOpen()) return;
   const auto note = log_->SignedCheckpoint();
-  if (!note.ok()) return;
+  if (!Count(note.status())) return;
   acknowledged_.checkpoints.push_back(*note);
   acknowledged_.verifier_key = log_->VerifierKey();
 }
 
 void RecordsUnderFault::Claim(const std::string& reference) {
-  if (!is_open()) return;
+  if (!CountOpen()) return;
   std::optional<eventstore::DirectoryEntry>& known = acknowledged_.claims[reference];
   const auto entry = keys_->Claim("north", "customer", reference);
-  if (entry.ok()) known = *entry;
+  if (Count(entry.status())) known = *entry;
 }
 
 void RecordsUnderFault::EndKey(const eventstore::KeyPurpose& purpose) {
-  if (!is_open()) return;
+  if (!CountOpen()) return;
   bool& acknowledged = acknowledged_.ended_keys[purpose];
-  acknowledged = keys_->EndKey(purpose).ok() || acknowledged;
+  acknowledged = Count(keys_->EndKey(purpose)) || acknowledged;
 }
 
 void RecordsUnderFault::Fence(const eventstore::SubjectId& subject) {
-  if (!is_open()) return;
+  if (!CountOpen()) return;
   bool& acknowledged = acknowledged_.fenced[subject];
-  acknowledged = keys_->Fence(subject).ok() || acknowledged;
+  acknowledged = Count(keys_->Fence(subject)) || acknowledged;
 }
 
 void RecordsUnderFault::Erase(const Customer& customer) {
-  if (!is_open()) return;
+  if (!CountOpen()) return;
   Acknowledgements::Erasure& erasure = acknowledged_.erased[customer.subject];
   const auto run = [&]() -> absl::Status {
     RETURN_IF_ERROR(keys_->Fence(customer.subject));
@@ -296,11 +312,11 @@ void RecordsUnderFault::Erase(const Customer& customer) {
     for (const auto& bytes : destroyed.bytes) erasure.bytes.emplace_back(bytes.view());
     return keys_->CompactDestroyed();
   };
-  erasure.acknowledged = run().ok() || erasure.acknowledged;
+  erasure.acknowledged = Count(run()) || erasure.acknowledged;
 }
 
 void RecordsUnderFault::RotateMasterKey() {
-  if (!is_open() || !keys_->RotateMasterKey().ok()) return;
+  if (!CountOpen() || !Count(keys_->RotateMasterKey().status())) return;
   acknowledged_.master_key_generation = keys_->GetStatus().master_key_generation;
 }
 
@@ -308,12 +324,12 @@ void RecordsUnderFault::CatchUp() {
   if (view_ == nullptr) return;
   for (uint32_t partition = 0; partition < kPartitions; ++partition) {
     const auto head = log_->Head(Ledger::kEvents, partition);
-    if (!view_->live()->runner->WaitFor(head, Patience()).ok()) return;
+    if (!Count(view_->live()->runner->WaitFor(head, Patience()))) return;
   }
 }
 
 void RecordsUnderFault::RebuildView() {
-  if (view_ != nullptr) view_->Rebuild(Patience()).IgnoreError();
+  if (view_ != nullptr) Count(view_->Rebuild(Patience()));
 }
 
 eventstore::KeyPurpose RecordsUnderFault::ContactKey(const Customer& customer) const {

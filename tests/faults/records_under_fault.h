@@ -91,6 +91,8 @@ class RecordsUnderFault {
   projections::View* view() { return view_.get(); }
   const DigestProjection& projection() const { return projection_; }
   int refused_starts() const { return refused_starts_; }
+  // Starts and calls that failed, or could not be made as nothing was open.
+  int failed_calls() const { return failed_calls_; }
   // Views that were folded anew since a start found them damaged.
   int views_put_aside() const { return views_put_aside_; }
 
@@ -98,6 +100,9 @@ class RecordsUnderFault {
   eventstore::KeyPurpose ContactKey(const Customer& customer) const;
 
  private:
+  // Counts what failed; returns whether it was OK.
+  bool Count(const absl::Status& status);
+  bool CountOpen();
   absl::Status OpenStores();
   absl::Status OpenErasures();
   eventstore::BackupOptions BackupFolders() const;
@@ -111,6 +116,7 @@ class RecordsUnderFault {
   const eventstore::CategoryTable categories_;
   const DigestProjection projection_;
   int refused_starts_ = 0;
+  int failed_calls_ = 0;
   int views_put_aside_ = 0;
 
   std::unique_ptr<eventstore::KeyStore> keys_;
