@@ -193,7 +193,7 @@ absl::StatusOr<std::unique_ptr<KeyStore>> OpenWith(KeyStorePorts ports, Counted 
   ASSIGN_OR_RETURN(StoreSecrets secrets, StoreSecrets::Create(secret));
   ASSIGN_OR_RETURN(absl::flat_hash_set<SubjectId> fenced, LoadFences(*ports.storage, sealer));
   ASSIGN_OR_RETURN(std::unique_ptr<Anchor> anchor, OpenAnchor(ports, found));
-  const bool rotating = found.masters->size() > 1;
+  const bool rotating = ports.ends_rotation && found.masters->size() > 1;
   auto store = std::make_unique<DurableKeyStore>(
       DurableKeyStore::Parts{.owned = std::move(owned),
                              .ports = ports,
@@ -274,6 +274,7 @@ absl::StatusOr<std::unique_ptr<KeyStore>> OpenFiles(const KeyStoreOptions& optio
     if (options.on_fatal) options.on_fatal(WithAdvice(options, status));
   };
   ports.rows_counted_at_start_max = options.rows_counted_at_start_max;
+  ports.ends_rotation = !options.is_restoring;
   ASSIGN_OR_RETURN(const std::optional<KeyStoreAnchor> anchor, ReadAnchor(ports));
   // Without an anchor a first start may have been cut short at any point.
   Counted counted = Counted::kBefore;

@@ -32,7 +32,9 @@ struct KeyStoreOptions {
   std::string master_key_file;
   const Clock* clock = &SystemClock();
   Random* random = &SystemRandom();
-  // Takes a folder whose restore is not finished: for the restore itself.
+  // For the restore itself: takes a folder whose restore is not finished, and never writes the file
+  // of the master key. A rotation that was cut short waits for the first start: while backups are
+  // all there is, the old key is the only one that opens them.
   bool is_restoring = false;
   // Not owned; nullptr: the machine's.
   rocksdb::Env* env = nullptr;
@@ -48,7 +50,8 @@ struct KeyStoreOptions {
 
 // Opens the key store of a data folder, or makes it when nothing of one is there. Opens read-only
 // first and writes nothing before database, anchor and master key are known to belong together.
-// Goes on with a rotation of the master key that was cut short. Clock and random must outlive it.
+// Goes on with a rotation of the master key that was cut short, but for a restore. Clock and random
+// must outlive it.
 //
 // kFailedPrecondition: the master key is missing, readable by others or of another store; another
 // process has the store open. kDataLoss: the database is behind its anchor, has not as many rows as
@@ -66,6 +69,7 @@ struct KeyStorePorts {
   const Clock* clock = nullptr;
   Random* random = nullptr;
   size_t cached_keys = kCachedKeysMax;
+  bool ends_rotation = true;  // goes on with one that was cut short
   uint64_t rows_counted_at_start_max = kRowsCountedAtStartMax;  // as above
   std::function<void(const absl::Status&)> on_fatal;            // as above
 };

@@ -1,6 +1,7 @@
 #include "eventstore/restore.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <utility>
 
@@ -80,6 +81,28 @@ absl::Status CheckTarget(rocksdb::Env& env, const std::string& to) {
   if (is_marked) return absl::OkStatus();
   return absl::FailedPreconditionError(
       absl::StrCat(to, " is not empty: a restore never overwrites. Name a new folder."));
+}
+
+// A path without links and dots, as far as it is there.
+absl::StatusOr<std::filesystem::path> Plain(const std::string& path) {
+  std::error_code error;
+  auto plain = std::filesystem::weakly_canonical(std::filesystem::absolute(path, error), error);
+  if (error) return absl::ErrnoToStatus(error.value(), absl::StrCat("cannot examine ", path));
+  return plain;
+}
+
+// A restore that was cut short is begun anew in an emptied folder: nothing that it needs is there.
+absl::Status CheckApart(const RestoreOptions& options) {
+  ASSIGN_OR_RETURN(const std::filesystem::path to, Plain(options.to));
+  for (const std::string* path : {&options.master_key_file, &options.erasure_ledger,
+                                  &options.log_backup, &options.keys_backup}) {
+    ASSIGN_OR_RETURN(const std::filesystem::path plain, Plain(*path));
+    if (std::mismatch(to.begin(), to.end(), plain.begin(), plain.end()).first != to.end()) continue;
+    return absl::FailedPreconditionError(
+        absl::StrCat(*path, " lies in ", options.to,
+                     ", which a restore empties before it begins: move it elsewhere"));
+  }
+  return absl::OkStatus();
 }
 
 std::string ParentOf(const std::string& path) {
@@ -347,6 +370,7 @@ absl::Status Restoring::Unmark() {
 
 absl::StatusOr<Restored> Restoring::Run() {
   RETURN_IF_ERROR(CheckTarget(env_, options_.to));
+  RETURN_IF_ERROR(CheckApart(options_));
   ASSIGN_OR_RETURN(const bool has_ledger, FileIsThere(env_, options_.erasure_ledger));
   if (!has_ledger) {
     return absl::NotFoundError(absl::StrCat(

@@ -24,8 +24,9 @@ struct RestoreOptions {
   std::string log_backup;       // folder of a backup of the log
   std::string keys_backup;      // folder of one of the keys, as new as that of the log or newer
   std::string erasure_ledger;   // the newest copy of the ledger; must exist
-  std::string master_key_file;  // stays where it is; its folder must exist
-  // The new data folder: absent, empty, or left by a restore that was cut short.
+  std::string master_key_file;  // stays where and as it is; its folder must exist
+  // The new data folder: absent, empty, or left by a restore that was cut short. None of the above
+  // may lie in it.
   std::string to;
 
   // Heads that the ledger must have reached besides those that the backups know of: of signed
@@ -57,9 +58,9 @@ struct Restored {
 // OpenLog() nor OpenKeyStore() takes it; a restore that was cut short is begun anew by the next.
 // After an error the folder is empty again.
 //
-//   kFailedPrecondition  the folder is not empty; the master key is not that of the backup
-//                        (MASTER_KEY_ENDED: a rotation came after it); two backups that do not go
-//                        together, or the keys older than the log
+//   kFailedPrecondition  the folder is not empty, or what is restored from lies in it; the master
+//                        key is not that of the backup (MASTER_KEY_ENDED: a rotation came after
+//                        it); two backups that do not go together, or the keys older than the log
 //   kDataLoss            a backup is damaged, which is named; the ledger is older than a head that
 //                        is known, or altered
 //   kNotFound            a folder or file that was named is not there

@@ -15,6 +15,7 @@
 #include "eventstore/checkpoint_signer.h"
 #include "eventstore/erasure_ledger.h"
 #include "eventstore/event_log.h"
+#include "eventstore/master_keys.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/eventstore/backup_fixture.h"
@@ -129,6 +130,16 @@ class RestoreTest : public BackupFixture {
     const char was = static_cast<char>(file.get());
     file.seekp(static_cast<std::streamoff>(offset));
     file.put(static_cast<char>(was ^ 1));
+  }
+
+  // The master key's file as a rotation leaves it that was cut short right after its start.
+  void BeginRotation() {
+    MasterKeyFile file(master_key_file());
+    MasterKeys both = **file.Load();
+    ASSERT_EQ(both.size(), 1u);
+    both.push_back(
+        *MasterKey::Generate(both[0].generation + 1, absl::FromUnixSeconds(7), SystemRandom()));
+    ASSERT_TRUE(file.Save(both).ok());
   }
 
   std::unique_ptr<ErasureLedger> ledger_;
@@ -282,6 +293,79 @@ TEST_F(RestoreTest, ARotationEndsTheBackupsOfTheKeysMadeBeforeIt) {
   EXPECT_THAT(refused.status().message(), HasSubstr("generation 1"));
   ASSERT_TRUE(Create("second").ok());
   EXPECT_TRUE(Restore(Options("second")).ok());
+}
+
+// A backup under generation g opens with g alone, and with a rotation cut short g lies beside g + 1
+// in the operator's file: no restore may end it, least of all one that fails.
+TEST_F(RestoreTest, ARestoreNeverChangesTheMasterKeysFile) {
+  MakeFirst();
+  Stop();
+  BeginRotation();
+  const std::string before = ReadFile(master_key_file());
+  for (const int calls : {1, 8}) {
+    int left = calls;
+    RestoreOptions options = Options();
+    options.go_on = [&left](uint64_t, uint64_t) { return left-- > 0; };
+    ASSERT_EQ(Restore(options).status().code(), absl::StatusCode::kCancelled) << calls;
+    ASSERT_EQ(ReadFile(master_key_file()), before) << calls;
+  }
+  // Refused after the keys were opened: its manifest is not signed by the log's key.
+  const std::string path = log_home() + "/first/backup.manifest";
+  const std::string note = ReadFile(path);
+  std::string forged = note;
+  forged.replace(forged.find("access: "), 9, "access: 7");
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << forged;
+  ASSERT_EQ(Restore(Options()).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(ReadFile(master_key_file()), before);
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << note;
+  // All is there still, and the first start ends the rotation.
+  const auto restored = Restore(Options());
+  ASSERT_TRUE(restored.ok()) << restored.status();
+  EXPECT_EQ(ReadFile(master_key_file()), before);
+  OpenRestored();
+  EXPECT_EQ(EventsThere(), 20u);
+  EXPECT_TRUE(keys_->FindKey(PurposeOf(4))->has_value());
+  const MasterKeys after = **MasterKeyFile(master_key_file()).Load();
+  ASSERT_EQ(after.size(), 1u);
+  EXPECT_EQ(after[0].generation, 2u);
+}
+
+// A folder with the mark of a restore is emptied by the next one, with all that is in it.
+TEST_F(RestoreTest, WhatTheRestoreNeedsIsNeverInTheFolderThatItEmpties) {
+  MakeFirst();
+  Stop();
+  fs::create_directories(to());
+  std::ofstream(to() + "/restore.unfinished") << "as a crash leaves it";
+  fs::create_directories(to() + "/kept");
+  const auto expect_refused = [&](const RestoreOptions& options, const std::string& kept) {
+    const auto refused = Restore(options);
+    EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition) << kept;
+    EXPECT_THAT(refused.status().message(), HasSubstr(kept));
+    EXPECT_TRUE(fs::exists(kept)) << kept;
+  };
+  RestoreOptions options = Options();
+  options.master_key_file = to() + "/master.key";
+  fs::copy(master_key_file(), options.master_key_file);
+  expect_refused(options, options.master_key_file);
+  options = Options();
+  options.erasure_ledger = to() + "/kept/erasure.ledger";
+  fs::copy(ledger_file(), options.erasure_ledger);
+  expect_refused(options, options.erasure_ledger);
+  options = Options();
+  options.log_backup = to() + "/kept/log";
+  fs::copy(log_home() + "/first", options.log_backup, fs::copy_options::recursive);
+  expect_refused(options, options.log_backup);
+  options = Options();
+  options.keys_backup = to() + "/kept/keys";
+  fs::copy(keys_home() + "/first", options.keys_backup, fs::copy_options::recursive);
+  expect_refused(options, options.keys_backup);
+  // By whatever name it goes.
+  fs::create_directory_symlink(to(), folder_ / "alias");
+  options = Options();
+  options.to = folder_ / "alias";
+  options.keys_backup = to() + "/kept/../kept/keys";
+  expect_refused(options, options.keys_backup);
+  EXPECT_TRUE(Restore(Options()).ok());
 }
 
 TEST_F(RestoreTest, AMasterKeyOfAnotherStoreIsRefused) {
