@@ -8,6 +8,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "eventstore/anchor.h"
 #include "eventstore/checkpoint_signer.h"
 #include "eventstore/event_log.h"
@@ -72,19 +73,33 @@ std::string Backups::staging() const {
 
 absl::Status Backups::CleanUp() {
   RETURN_IF_ERROR(RemoveFolderAt(env_, staging()));
-  for (const std::string& folder : {options_.log_folder, options_.keys_folder}) {
-    if (!folder.empty()) RETURN_IF_ERROR(RemoveUnfinished(folder));
+  const std::string& log = options_.log_folder;
+  const std::string& keys = options_.keys_folder;
+  if (!log.empty()) RETURN_IF_ERROR(SettleUnfinished(log, keys));
+  return keys.empty() ? absl::OkStatus() : SettleUnfinished(keys, log);
+}
+
+absl::Status Backups::SettleUnfinished(const std::string& folder, const std::string& other) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, NamesIn(env_, folder));
+  for (const std::string& unfinished : names) {
+    absl::string_view name = unfinished;
+    if (!absl::ConsumePrefix(&name, ".") || !absl::ConsumeSuffix(&name, kUnfinishedBackupSuffix)) {
+      continue;
+    }
+    const std::string half = absl::StrCat(folder, "/", unfinished);
+    ASSIGN_OR_RETURN(const bool is_taken, FileIsThere(env_, absl::StrCat(folder, "/", name)));
+    RETURN_IF_ERROR(!is_taken && WasPublished(half, absl::StrCat(other, "/", name))
+                        ? Publish(folder, std::string(name))
+                        : RemoveFolderAt(env_, half));
   }
   return absl::OkStatus();
 }
 
-absl::Status Backups::RemoveUnfinished(const std::string& folder) {
-  ASSIGN_OR_RETURN(const std::vector<std::string> names, NamesIn(env_, folder));
-  for (const std::string& name : names) {
-    if (!absl::StartsWith(name, ".") || !absl::EndsWith(name, kUnfinishedBackupSuffix)) continue;
-    RETURN_IF_ERROR(RemoveFolderAt(env_, absl::StrCat(folder, "/", name)));
-  }
-  return absl::OkStatus();
+bool Backups::WasPublished(const std::string& half, const std::string& other_half) const {
+  const std::optional<BackupManifest> one = ReadManifest(env_, half);
+  const std::optional<BackupManifest> other = ReadManifest(env_, other_half);
+  return one && other && one->part != other->part && one->name == other->name &&
+         one->log == other->log && one->created_at == other->created_at;
 }
 
 absl::Status Backups::CheckFolders() const {
@@ -131,8 +146,11 @@ absl::StatusOr<MadeBackups> Backups::Create(const std::string& name,
   absl::StatusOr<MadeBackups> made = CreateAlone(name, go_on);
   // Of one that failed nothing stays: the copies of keys among it would outlive an erasure.
   const absl::Status cleaned = CleanUp();
-  if (made.ok()) RETURN_IF_ERROR(cleaned);
-  return made;
+  if (cleaned.ok() || made.ok()) return cleaned.ok() ? std::move(made) : cleaned;
+  return absl::Status(made.status().code(),
+                      absl::StrCat(made.status().message(),
+                                   "; what it left could not be settled: ", cleaned.message(),
+                                   ". The next start of the server tries again"));
 }
 
 absl::StatusOr<MadeBackups> Backups::CreateAlone(
@@ -155,9 +173,12 @@ absl::StatusOr<MadeBackups> Backups::CreateAlone(
   ASSIGN_OR_RETURN(made.log, CopyOut(absl::StrCat(staging(), "/log"), std::move(of_log), go_on));
   ASSIGN_OR_RETURN(made.keys,
                    CopyOut(absl::StrCat(staging(), "/keys"), std::move(manifest), go_on));
-  // Named when both are whole.
-  RETURN_IF_ERROR(Publish(options_.log_folder, name));
-  RETURN_IF_ERROR(Publish(options_.keys_folder, name));
+  // A rotation meanwhile has destroyed the master key that the copy opens with.
+  if (keys_.GetStatus().master_key_generation != made.keys.manifest.master_key_generation) {
+    return absl::AbortedError(
+        "the master key was rotated while the backup was made, which ended it: make another one");
+  }
+  RETURN_IF_ERROR(PublishBoth(name));
   return made;
 }
 
@@ -227,6 +248,24 @@ absl::Status Backups::Publish(const std::string& folder, const std::string& name
   RETURN_IF_ERROR(internal::FromRocks(env_.RenameFile(absl::StrCat(folder, "/", Unfinished(name)),
                                                       absl::StrCat(folder, "/", name))));
   return SyncFolderAt(env_, folder);
+}
+
+// Both are whole on the disk. The first name decides: after a crash between the two CleanUp() gives
+// the other half its name.
+absl::Status Backups::PublishBoth(const std::string& name) {
+  absl::Status published = Publish(options_.keys_folder, name);
+  if (published.ok()) published = Publish(options_.log_folder, name);
+  if (published.ok()) return published;
+  // It is said to have failed: unless the disk refuses that too, neither keeps the name.
+  for (const std::string& folder : {options_.log_folder, options_.keys_folder}) {
+    const std::string path = absl::StrCat(folder, "/", name);
+    const absl::StatusOr<bool> is_there = FileIsThere(env_, path);
+    if (is_there.ok() && !*is_there) continue;
+    const absl::Status withdrawn =
+        internal::FromRocks(env_.RenameFile(path, absl::StrCat(folder, "/", Unfinished(name))));
+    if (!withdrawn.ok()) break;
+  }
+  return published;
 }
 
 absl::StatusOr<std::vector<ListedBackup>> Backups::List() const {

@@ -72,23 +72,23 @@ struct ListedBackup {
 // that each key that the log needs is there. Views are not in it (they are folded anew), nor is the
 // master key, nor the erasure ledger. A backup appears under its name when all its bytes are on the
 // disk; one that was cut short lies under a name that nothing takes for a backup, and is removed by
-// the next CleanUp().
+// the next CleanUp(), which names the second half of one that was cut short between its two names.
 //
 // Thread-safe; one at a time is made. Log and keys must outlive it.
 class Backups {
  public:
   Backups(EventLog& log, KeyStore& keys, BackupOptions options);
 
-  // Removes what a crash left behind. Call it at the start.
+  // Removes or finishes what a crash left behind. Call it at the start.
   [[nodiscard]] absl::Status CleanUp();
 
   // Makes a backup. `go_on` is told how far it is, now and then, and ends it with false.
   //   kInvalidArgument     not a name (IsBackupName())
   //   kAlreadyExists       there is one of that name
-  //   kAborted             another one is being made
+  //   kAborted             another one is being made, or the master key was rotated meanwhile
   //   kCancelled           `go_on` said so; nothing of it is left
   //   kFailedPrecondition  no folder was named, or the two are one
-  // Other errors: log, key store or disk; nothing of it is left but what CleanUp() removes.
+  // Other errors: log, key store or disk; nothing of it is left but what CleanUp() settles.
   [[nodiscard]] absl::StatusOr<MadeBackups> Create(
       const std::string& name, absl::FunctionRef<bool(const BackupProgress&)> go_on);
 
@@ -105,7 +105,10 @@ class Backups {
   absl::StatusOr<MadeBackup> CopyOut(const std::string& staged, BackupManifest manifest,
                                      absl::FunctionRef<bool(const BackupProgress&)> go_on);
   absl::Status Publish(const std::string& folder, const std::string& name);
-  absl::Status RemoveUnfinished(const std::string& folder);
+  absl::Status PublishBoth(const std::string& name);
+  absl::Status SettleUnfinished(const std::string& folder, const std::string& other);
+  // Whether the half that lies in `half` is whole, as the other half has its name already.
+  bool WasPublished(const std::string& half, const std::string& other_half) const;
   std::string staging() const;
 
   EventLog& log_;

@@ -53,7 +53,7 @@ ErasureWorkerOptions Server::Parts::ErasureOptions() {
   add(grants_projection, *grants, *grants_owner);
   if (timeline != nullptr) add(*timeline_projection, *timeline, *timeline_owner);
   const std::string& data = options.data_folder;
-  for (const char* name : {"keys", "keys.anchor", "log", "log.anchor", "views"}) {
+  for (const char* name : {"keys", "keys.anchor", "log", "log.anchor", "views", "backup.staging"}) {
     how.search.paths.push_back(absl::StrCat(data, "/", name));
   }
   // RocksDB's list of files names the first and last row of files that are gone.

@@ -84,7 +84,7 @@ class BackupFixture : public ::testing::Test {
     Stop();
     keys_ = *OpenKeys(data());
     log_ = *OpenEvents(data(), keys_.get());
-    BackupOptions options{.data_dir = data()};
+    BackupOptions options{.data_dir = data(), .env = backup_env_};
     if (homes) std::tie(options.log_folder, options.keys_folder) = *homes;
     backups_ = std::make_unique<Backups>(*log_, *keys_, options);
     const absl::Status cleaned = backups_->CleanUp();
@@ -115,6 +115,7 @@ class BackupFixture : public ::testing::Test {
   }
 
   const TempFolder folder_;
+  rocksdb::Env* backup_env_ = nullptr;  // what backups are written through
   std::unique_ptr<KeyStore> keys_;
   std::unique_ptr<EventLog> log_;
   std::unique_ptr<Backups> backups_;

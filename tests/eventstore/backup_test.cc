@@ -1,11 +1,13 @@
 #include "eventstore/backup.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <sstream>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/escaping.h"
@@ -17,6 +19,7 @@
 #include "eventstore/key_store_rows.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "rocksdb/env.h"
 #include "tests/eventstore/backup_fixture.h"
 
 namespace records::eventstore {
@@ -29,7 +32,44 @@ using testing_support::BackupFixture;
 using testing_support::EntriesOf;
 using testing_support::ReadFile;
 
-class BackupTest : public BackupFixture {};
+// A disk that refuses to rename what ends so, and to names that end so, until told otherwise.
+class NoRenameEnv : public rocksdb::EnvWrapper {
+ public:
+  NoRenameEnv() : EnvWrapper(Env::Default()) {}
+
+  rocksdb::Status RenameFile(const std::string& from, const std::string& to) override {
+    if (EndsWithAny(from, from_) || EndsWithAny(to, to_)) {
+      return rocksdb::Status::IOError("no rename");
+    }
+    return EnvWrapper::RenameFile(from, to);
+  }
+  void Refuse(std::vector<std::string> from, std::vector<std::string> to) {
+    from_ = std::move(from);
+    to_ = std::move(to);
+  }
+
+ private:
+  static bool EndsWithAny(const std::string& path, const std::vector<std::string>& ends) {
+    return std::any_of(ends.begin(), ends.end(),
+                       [&](const std::string& end) { return absl::EndsWith(path, end); });
+  }
+
+  std::vector<std::string> from_;
+  std::vector<std::string> to_;
+};
+
+class BackupTest : public BackupFixture {
+ protected:
+  ~BackupTest() override { Stop(); }
+
+  bool IsWhole(const std::string& name) {
+    const auto listed = backups_->List();
+    return listed.ok() && listed->size() == 1 && (*listed)[0].name == name && (*listed)[0].log &&
+           (*listed)[0].keys;
+  }
+
+  NoRenameEnv env_;
+};
 
 TEST_F(BackupTest, ABackupHoldsWhatWasAppendedBeforeAndSaysSo) {
   Serve();
@@ -185,6 +225,27 @@ TEST_F(BackupTest, OneThatIsStoppedLeavesNothing) {
   EXPECT_TRUE(Create("first").ok());
 }
 
+// Its rows would be wrapped with a master key that is gone: it would never open.
+TEST_F(BackupTest, OneThatARotationOvertookIsGivenUp) {
+  Serve();
+  for (uint32_t i = 0; i < 20; ++i) AppendEvent(i);
+  bool rotated = false;
+  const auto made = backups_->Create("first", [&](const BackupProgress&) {
+    if (!std::exchange(rotated, true)) {
+      EXPECT_TRUE(keys_->RotateMasterKey().ok());
+    }
+    return true;
+  });
+  EXPECT_EQ(made.status().code(), absl::StatusCode::kAborted);
+  EXPECT_THAT(made.status().message(), HasSubstr("master key"));
+  EXPECT_THAT(EntriesOf(log_home()), IsEmpty());
+  EXPECT_THAT(EntriesOf(keys_home()), IsEmpty());
+  EXPECT_FALSE(std::filesystem::exists(data() + "/backup.staging"));
+  const auto again = Create("first");
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->keys.manifest.master_key_generation, 2u);
+}
+
 TEST_F(BackupTest, OneIsMadeAtATime) {
   Serve();
   AppendEvent(1);
@@ -210,6 +271,61 @@ TEST_F(BackupTest, WhatACrashLeftIsRemovedAtTheStart) {
   EXPECT_THAT(EntriesOf(log_home()), ElementsAre(".snapshot"));
   EXPECT_THAT(EntriesOf(keys_home()), IsEmpty());
   EXPECT_FALSE(std::filesystem::exists(data() + "/backup.staging"));
+}
+
+// Both halves are whole when the first gets its name.
+TEST_F(BackupTest, OneThatACrashCutBetweenItsTwoNamesIsFinishedAtTheStart) {
+  Serve();
+  for (uint32_t i = 0; i < 20; ++i) AppendEvent(i);
+  ASSERT_TRUE(Create("first").ok());
+  for (const std::string& home : {log_home(), keys_home()}) {
+    std::filesystem::rename(home + "/first", home + "/.first.unfinished");
+    Serve();
+    EXPECT_THAT(EntriesOf(log_home()), ElementsAre("first"));
+    EXPECT_THAT(EntriesOf(keys_home()), ElementsAre("first"));
+    EXPECT_TRUE(IsWhole("first"));
+  }
+}
+
+TEST_F(BackupTest, AHalfThatIsNotOfTheOtherIsNotGivenItsName) {
+  Serve();
+  AppendEvent(1);
+  ASSERT_TRUE(Create("first").ok());
+  ASSERT_TRUE(Create("second").ok());
+  std::filesystem::rename(keys_home() + "/second", keys_home() + "/.first.unfinished");
+  std::filesystem::remove_all(keys_home() + "/first");
+  Serve();
+  EXPECT_THAT(EntriesOf(keys_home()), IsEmpty());
+  EXPECT_THAT(EntriesOf(log_home()), ElementsAre("first", "second"));
+}
+
+TEST_F(BackupTest, OneWhoseSecondHalfCannotBeNamedLeavesNothing) {
+  backup_env_ = &env_;
+  Serve();
+  AppendEvent(1);
+  env_.Refuse({}, {"log/first"});
+  EXPECT_EQ(Create("first").status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(EntriesOf(log_home()), IsEmpty());
+  EXPECT_THAT(EntriesOf(keys_home()), IsEmpty());
+  env_.Refuse({}, {});
+  ASSERT_TRUE(Create("first").ok());
+  EXPECT_TRUE(IsWhole("first"));
+}
+
+TEST_F(BackupTest, WhatCannotBeSettledAfterAFailureIsSaidAndSettledAtTheNextStart) {
+  backup_env_ = &env_;
+  Serve();
+  AppendEvent(1);
+  // The keys have their name and keep it, the log gets none.
+  env_.Refuse({"keys/first"}, {"log/first"});
+  const auto made = Create("first");
+  EXPECT_EQ(made.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(made.status().message(), HasSubstr("what it left"));
+  EXPECT_THAT(EntriesOf(log_home()), ElementsAre(".first.unfinished"));
+  env_.Refuse({}, {});
+  Serve();
+  EXPECT_TRUE(IsWhole("first"));
+  EXPECT_THAT(EntriesOf(log_home()), ElementsAre("first"));
 }
 
 TEST(BackupManifestTest, WhatIsWrittenIsReadAgain) {

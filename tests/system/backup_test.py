@@ -218,7 +218,9 @@ class BackupTest(SystemTest):
             unfinished += any(os.path.exists(left) for left in marks[:3])
             self.server.start()
             self.assertFalse(any(os.path.exists(left) for left in marks[:3]), "what was cut short is removed")
-            if os.path.exists(self.path("backup-log", name)) and os.path.exists(self.path("backup-keys", name)):
+            halves = [os.path.exists(self.path(home, name)) for home in ("backup-log", "backup-keys")]
+            self.assertEqual(halves[0], halves[1], "half of a backup has its name")
+            if all(halves):
                 whole += 1
                 checked = self.verify(name)
                 self.assertEqual(checked.returncode, CLEAN, checked.stdout)
