@@ -133,9 +133,9 @@ absl::Status CheckpointSigner::LoadLatest() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> CheckpointSigner::Sign(const std::vector<TreeHead>& trees,
-                                                   const ErasureHead& erasures) {
+absl::StatusOr<std::string> CheckpointSigner::Sign(absl::FunctionRef<State()> state) {
   absl::MutexLock lock(&mutex_);
+  const auto [trees, erasures] = state();
   if (trees == latest_ && erasures == latest_erasures_) return latest_note_;
   if (erasures.size < latest_erasures_.size) {
     return absl::FailedPreconditionError("a later checkpoint knew of more erasures");

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
@@ -66,8 +67,16 @@ class CheckpointSigner {
                                                                 const StoreId& store,
                                                                 Random& random);
 
-  // kFailedPrecondition: a tree or the erasure ledger is smaller than in the last checkpoint.
-  absl::StatusOr<std::string> Sign(const std::vector<TreeHead>& trees, const ErasureHead& erasures);
+  // What a checkpoint tells of.
+  struct State {
+    std::vector<TreeHead> trees;
+    ErasureHead erasures;
+  };
+
+  // Signs what `state` returns. It is called under the lock: of two callers the later one to sign
+  // has the later state. kFailedPrecondition: a tree or the erasure ledger is smaller than in the
+  // last checkpoint.
+  absl::StatusOr<std::string> Sign(absl::FunctionRef<State()> state);
 
   // The trees of the last checkpoint; empty when none was signed.
   const std::vector<TreeHead>& latest_at_start() const { return latest_at_start_; }

@@ -150,7 +150,9 @@ absl::Status EventLogImpl::VerifyCheckpoint(Ledger ledger,
 }
 
 absl::StatusOr<std::string> EventLogImpl::SignedCheckpoint() {
-  return parts_.signer->Sign(board_.Snapshot(), committer_->erasures());
+  return parts_.signer->Sign([this] {
+    return CheckpointSigner::State{board_.Snapshot(), committer_->erasures()};
+  });
 }
 
 absl::StatusOr<std::vector<Hash>> EventLogImpl::ProveInclusion(Ledger ledger, Position position,

@@ -67,6 +67,32 @@ TEST(LogThreadsTest, OfRacersForARevisionOneWins) {
   EXPECT_EQ(won, kRounds) << "each revision was won by exactly one, in order";
 }
 
+// The state that is signed is taken under the signer's lock: else one who took it earlier and came
+// to the lock later was told that a later checkpoint was signed before.
+TEST(LogThreadsTest, CheckpointsAskedForAtOnceAreAllSigned) {
+  MemoryLog memory;
+  EventLog& log = memory.Open();
+  constexpr int kAppends = 1500;
+  std::atomic<bool> done{false};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      while (!done) {
+        const auto note = log.SignedCheckpoint();
+        EXPECT_TRUE(note.ok()) << note.status();
+        if (!note.ok()) break;
+      }
+    });
+  }
+  for (int i = 0; i < kAppends; ++i) {
+    const auto appended = log.AppendAndWait(AppendTo(Stream(RootIn(i % 4))));
+    EXPECT_TRUE(appended.ok()) << appended.status();
+    if (!appended.ok()) break;
+  }
+  done = true;
+  for (std::thread& thread : threads) thread.join();
+}
+
 // Reads a partition to `last`, and checks that nothing is skipped or repeated.
 void FollowTo(const EventLog& log, uint32_t partition, uint64_t last, uint64_t seed,
               const std::string& only) {
