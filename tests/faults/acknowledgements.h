@@ -33,12 +33,11 @@ struct Acknowledgements {
   // Ended keys and fenced subjects, and whether that was acknowledged.
   std::map<eventstore::KeyPurpose, bool> ended_keys;
   std::map<eventstore::SubjectId, bool> fenced;
-  // Subjects whose erasure began, whether its end was told, and the bytes that were destroyed.
-  struct Erasure {
-    bool acknowledged = false;
-    std::vector<std::string> bytes;
-  };
-  std::map<eventstore::SubjectId, Erasure> erased;
+  // Subjects whose erasure began, and whether its end was told.
+  std::map<eventstore::SubjectId, bool> erased;
+  // Bytes that must stand in no file once a subject is erased: keys and rows of the key store, as
+  // they are there and opened.
+  std::map<eventstore::SubjectId, std::vector<std::string>> secrets;
   // Backups that were made, by name, and how many of `appends` had been sent before.
   std::map<std::string, size_t> backups;
   size_t backups_begun = 0;

@@ -59,8 +59,11 @@ class Checker {
     }
     found_.assign(told_.appends.size(), {});
     revisions_.clear();
-    for (uint32_t partition = 0; partition < log_.partition_count(); ++partition) {
-      if (std::string wrong = Partition(partition, origins); !wrong.empty()) return wrong;
+    for (const Ledger ledger : {Ledger::kEvents, Ledger::kAccess}) {
+      for (uint32_t partition = 0; partition < log_.partition_count(); ++partition) {
+        std::string wrong = Partition(ledger, partition, origins);
+        if (!wrong.empty()) return absl::StrCat(NameOf(ledger), ": ", wrong);
+      }
     }
     for (size_t i = 0; i < found_.size(); ++i) {
       const SentAppend& sent = told_.appends[i];
@@ -83,10 +86,15 @@ class Checker {
     return "";
   }
 
-  std::string Partition(uint32_t partition, const std::map<std::string, Origin>& origins) {
+  static absl::string_view NameOf(Ledger ledger) {
+    return ledger == Ledger::kEvents ? "events" : "access";
+  }
+
+  std::string Partition(Ledger ledger, uint32_t partition,
+                        const std::map<std::string, Origin>& origins) {
     eventstore::Frontier tree;
     while (true) {
-      const auto page = log_.ReadPartition(Ledger::kEvents, {partition, tree.size() + 1},
+      const auto page = log_.ReadPartition(ledger, {partition, tree.size() + 1},
                                            eventstore::ReadDirection::kForward, {}, {});
       if (!page.ok()) return absl::StrCat("cannot read: ", page.status().ToString());
       if (page->empty()) break;
@@ -94,26 +102,28 @@ class Checker {
         const Position expected{partition, tree.size() + 1};
         if (event.position != expected) return absl::StrCat(Show(expected), " is skipped");
         tree.Append(eventstore::HashLeaf(event.bytes));
-        if (std::string wrong = Event(event, origins); !wrong.empty()) {
+        if (std::string wrong = Event(ledger, event, origins); !wrong.empty()) {
           return absl::StrCat(Show(expected), ": ", wrong);
         }
       }
     }
-    const Position head = log_.Head(Ledger::kEvents, partition);
+    const Position head = log_.Head(ledger, partition);
     if (head.sequence != tree.size()) return "the head is not the last event";
-    const auto checkpoint = log_.CheckpointAt(Ledger::kEvents, head);
+    const auto checkpoint = log_.CheckpointAt(ledger, head);
     if (!checkpoint.ok()) return checkpoint.status().ToString();
     return checkpoint->root == tree.Root() ? "" : "the tree is not that of the events";
   }
 
-  std::string Event(const StoredEvent& stored, const std::map<std::string, Origin>& origins) {
+  std::string Event(Ledger ledger, const StoredEvent& stored,
+                    const std::map<std::string, Origin>& origins) {
     const auto origin = origins.find(stored.event.id());
     if (origin == origins.end()) return "nobody sent this event";
     const auto [index, event] = origin->second;
     const SentAppend& sent = told_.appends[index];
+    if (sent.append.ledger != ledger) return "an append is in another ledger";
     if (event != found_[index].size()) return "an append is out of order or there twice";
     found_[index].push_back(stored.position);
-    uint64_t& revision = revisions_[stored.event.stream().SerializeAsString()];
+    uint64_t& revision = revisions_[{ledger, stored.event.stream().SerializeAsString()}];
     if (stored.event.revision() != revision++) return "a revision is skipped";
     if (stored.event.append().request_key() !=
         absl::string_view(reinterpret_cast<const char*>(sent.append.request_key->data()),
@@ -133,7 +143,7 @@ class Checker {
     bool ended = false, maybe = false;
     for (const auto& subject : subjects) {
       if (const auto erasure = told_.erased.find(subject); erasure != told_.erased.end()) {
-        (erasure->second.acknowledged ? ended : maybe) = true;
+        (erasure->second ? ended : maybe) = true;
       }
       if (const auto fence = told_.fenced.find(subject); fence != told_.fenced.end()) {
         (fence->second ? ended : maybe) = true;
@@ -160,10 +170,13 @@ class Checker {
       if (!checkpoint.ok()) return checkpoint.status().ToString();
       const auto trees = eventstore::TreesOf(*checkpoint, log_.store_id());
       if (!trees.ok()) return trees.status().ToString();
-      for (uint32_t partition = 0; partition < log_.partition_count(); ++partition) {
+      // Those of the events, then those of the access ledger.
+      const uint32_t partitions = log_.partition_count();
+      if (trees->size() != 2 * partitions) return "a signed checkpoint has other trees";
+      for (uint32_t tree = 0; tree < 2 * partitions; ++tree) {
         const auto verified = log_.VerifyCheckpoint(
-            Ledger::kEvents,
-            {log_.store_id(), {partition, (*trees)[partition].size}, (*trees)[partition].root});
+            tree < partitions ? Ledger::kEvents : Ledger::kAccess,
+            {log_.store_id(), {tree % partitions, (*trees)[tree].size}, (*trees)[tree].root});
         if (!verified.ok()) return absl::StrCat("a signed checkpoint: ", verified.ToString());
       }
     }
@@ -196,25 +209,37 @@ class Checker {
   }
 
   std::string Erasures() {
-    for (const auto& [subject, erasure] : told_.erased) {
+    for (const auto& [subject, acknowledged] : told_.erased) {
       // From the entry in the ledger on every start sees to it.
-      const bool must = erasure.acknowledged || records_.erasures()->Find(subject).has_value();
+      const bool must = acknowledged || records_.erasures()->Find(subject).has_value();
       if (!must) continue;
       if (!records_.erasures()->Find(subject)) return "an erasure is not in the ledger any more";
       if (!records_.keys().IsFenced(subject)) return "an erased subject is not fenced";
       const auto holdings = records_.keys().HoldingsOf(subject);
       if (!holdings.ok()) return holdings.status().ToString();
       if (holdings->key_count() + holdings->directory_rows > 0) return "erased keys are there";
-      if (!erasure.acknowledged || erasure.bytes.empty()) continue;
-      const std::string keys = records_.data_folder() + "/keys";
-      std::vector<absl::string_view> needles(erasure.bytes.begin(), erasure.bytes.end());
-      const auto found = eventstore::SearchFiles({.paths = {keys}, .skipped_names = {}}, needles);
-      if (!found.ok()) return found.status().ToString();
-      if (!found->found_in.empty()) {
-        return absl::StrCat("destroyed bytes stand in ", found->found_in.front());
-      }
+      if (std::string wrong = Secrets(subject, acknowledged); !wrong.empty()) return wrong;
     }
     return "";
+  }
+
+  // The bytes of an erased subject's keys stand in no file.
+  std::string Secrets(const eventstore::SubjectId& subject, bool acknowledged) {
+    if (!acknowledged) {
+      // The start deletes keys, and rewrites the files only where it found some. The worker, whose
+      // erasure has no certificate yet, does both again.
+      absl::Status again = records_.keys().DestroySubject(subject).status();
+      if (again.ok()) again = records_.keys().CompactDestroyed();
+      if (!again.ok()) return absl::StrCat("an erasure cannot be finished: ", again.ToString());
+    }
+    const auto secrets = told_.secrets.find(subject);
+    if (secrets == told_.secrets.end()) return "nobody knows what had to be destroyed";
+    std::vector<absl::string_view> needles(secrets->second.begin(), secrets->second.end());
+    const auto found = eventstore::SearchFiles({.paths = {records_.data_folder()}}, needles);
+    if (!found.ok()) return found.status().ToString();
+    return found->found_in.empty()
+               ? ""
+               : absl::StrCat("destroyed bytes stand in ", found->found_in.front());
   }
 
   // Every request sent again: one effect, and the same answer.
@@ -295,7 +320,7 @@ class Checker {
   const EventLog& log_;
   Acknowledgements& told_;
   std::vector<std::vector<Position>> found_;  // of each append, its events
-  std::map<std::string, uint64_t> revisions_;
+  std::map<std::pair<Ledger, std::string>, uint64_t> revisions_;
 };
 
 }  // namespace

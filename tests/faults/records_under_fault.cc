@@ -247,6 +247,19 @@ void RecordsUnderFault::SendTogether(const std::vector<std::vector<Entry>>& requ
     auto sent = Prepare(entries);
     if (Count(sent.status())) acknowledged_.appends.push_back(*std::move(sent));
   }
+  SendFrom(first);
+}
+
+void RecordsUnderFault::Trace(const Customer& customer) {
+  if (!CountOpen()) return;
+  auto sent = Prepare({{customer, "access"}});
+  if (!Count(sent.status())) return;
+  sent->append.ledger = Ledger::kAccess;
+  acknowledged_.appends.push_back(*std::move(sent));
+  SendFrom(acknowledged_.appends.size() - 1);
+}
+
+void RecordsUnderFault::SendFrom(size_t first) {
   struct Answer {
     absl::StatusOr<Appended> outcome;
     absl::Notification given;
@@ -302,17 +315,36 @@ void RecordsUnderFault::Fence(const eventstore::SubjectId& subject) {
 
 void RecordsUnderFault::Erase(const Customer& customer) {
   if (!CountOpen()) return;
-  Acknowledgements::Erasure& erasure = acknowledged_.erased[customer.subject];
+  bool& acknowledged = acknowledged_.erased[customer.subject];
   const auto run = [&]() -> absl::Status {
     RETURN_IF_ERROR(keys_->Fence(customer.subject));
     RETURN_IF_ERROR(erasures_->Append(customer.subject, customer.root, acknowledged_.now).status());
     keys_->SetErasureHead(erasures_->head());
     log_->SetErasureHead(erasures_->head());
-    ASSIGN_OR_RETURN(const auto destroyed, keys_->DestroySubject(customer.subject));
-    for (const auto& bytes : destroyed.bytes) erasure.bytes.emplace_back(bytes.view());
+    RETURN_IF_ERROR(keys_->DestroySubject(customer.subject).status());
     return keys_->CompactDestroyed();
   };
-  erasure.acknowledged = Count(run()) || erasure.acknowledged;
+  acknowledged = Count(run()) || acknowledged;
+}
+
+void RecordsUnderFault::RememberSecrets(const Customer& customer) {
+  Close();
+  const std::string copy = options_.folder + "/copy";
+  std::filesystem::copy(data_folder(), copy, std::filesystem::copy_options::recursive);
+  const auto run = [&]() -> absl::Status {
+    eventstore::KeyStoreOptions options;
+    options.data_dir = copy;
+    ASSIGN_OR_RETURN(const auto keys, OpenKeyStore(options));
+    RETURN_IF_ERROR(keys->Fence(customer.subject));
+    ASSIGN_OR_RETURN(const auto destroyed, keys->DestroySubject(customer.subject));
+    for (const auto& bytes : destroyed.bytes) {
+      acknowledged_.secrets[customer.subject].emplace_back(bytes.view());
+    }
+    return absl::OkStatus();
+  };
+  Count(run());
+  std::filesystem::remove_all(copy);
+  Count(Open());
 }
 
 void RecordsUnderFault::RotateMasterKey() {

@@ -63,6 +63,8 @@ class RecordsUnderFault {
 
   // Seals entries, appends them as one request and waits. Returns whether it was acknowledged.
   bool Send(const std::vector<Entry>& entries);
+  // As Send() of one entry, into the ledger of reads.
+  void Trace(const Customer& customer);
   // As Send() for each, together: they share batches.
   void SendTogether(const std::vector<std::vector<Entry>>& requests);
   // Sends an old request again, by its place. The answer must be the first one.
@@ -73,6 +75,9 @@ class RecordsUnderFault {
   void Fence(const eventstore::SubjectId& subject);
   // Fence, erasure ledger, destruction and compaction, as the erasure of a subject does them.
   void Erase(const Customer& customer);
+  // Remembers the bytes that must be gone once the customer is erased, whatever cuts the erasure
+  // short. Opens the stores anew. REQUIRES: nothing fails, no key of theirs is made later.
+  void RememberSecrets(const Customer& customer);
   void MakeBackup();
   // Restores the last backup beside the data folder, into "restored".
   absl::Status RestoreBackup();
@@ -108,6 +113,8 @@ class RecordsUnderFault {
   eventstore::BackupOptions BackupFolders() const;
   absl::Status OpenView();
   absl::StatusOr<SentAppend> Prepare(const std::vector<Entry>& entries);
+  // Sends what was noted from this one on, together, and waits.
+  void SendFrom(size_t first);
 
   const Options options_;
   Acknowledgements acknowledged_;

@@ -87,6 +87,11 @@ void RotateMasterKey(RecordsUnderFault& records) {
   records.Send({{CustomerNumber(10)}});
 }
 
+void EventsAndSecrets(RecordsUnderFault& records) {
+  SomeEvents(records);
+  records.RememberSecrets(kFirst);
+}
+
 void Erase(RecordsUnderFault& records) {
   records.Restart();
   records.Erase(kFirst);
@@ -115,6 +120,20 @@ void SignCheckpoints(RecordsUnderFault& records) {
     records.Send({{kFirst}, {kFirst, "notes"}});
     records.SignCheckpoint();
   }
+}
+
+void EventsAndTrace(RecordsUnderFault& records) {
+  SomeEvents(records);
+  records.Trace(kFirst);
+}
+
+void TraceReads(RecordsUnderFault& records) {
+  records.Restart();
+  records.Trace(kFirst);
+  records.Send({{kFirst}});
+  records.Trace(kSecond);
+  records.SignCheckpoint();
+  records.Trace(kFirst);
 }
 
 void FoldView(RecordsUnderFault& records) {
@@ -146,9 +165,10 @@ const std::vector<Scenario>& Scenarios() {
       {"end-keys", false, false, false, SomeEvents, EndKeys},
       {"rotate-master-key", false, false, false, SomeEvents, RotateMasterKey},
       {"checkpoint", false, false, false, SomeEvents, SignCheckpoints},
+      {"trace", false, false, false, EventsAndTrace, TraceReads},
       {"view-fold", true, false, false, SomeEvents, FoldView},
       {"view-rebuild", true, false, false, SomeEvents, RebuildView},
-      {"erase", false, true, false, SomeEvents, Erase},
+      {"erase", false, true, false, EventsAndSecrets, Erase},
       {"backup", false, true, true, SomeEvents, MakeBackup},
       {"restore", false, true, true, EventsAndBackup, RestoreBackup},
   };
