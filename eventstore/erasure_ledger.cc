@@ -214,7 +214,6 @@ absl::StatusOr<ErasureRecord> ErasureLedger::Append(const SubjectId& subject, co
   if (const auto found = by_subject_.find(subject); found != by_subject_.end()) {
     return content_.records[found->second];
   }
-  RETURN_IF_ERROR(state_);
   ErasureRecord record{.index = content_.records.size() + 1, .subject = subject, .root = root};
   record.day = absl::UnixEpoch() + absl::Floor(at - absl::UnixEpoch(), absl::Hours(24));
   const Digest& previous = content_.hashes.empty() ? first_ : content_.hashes.back();
@@ -228,14 +227,8 @@ absl::StatusOr<ErasureRecord> ErasureLedger::Append(const SubjectId& subject, co
 }
 
 absl::Status ErasureLedger::WriteRecord(uint64_t index, absl::string_view bytes) {
-  absl::Status status = file_->Write(kErasureHeaderSize + (index - 1) * kErasureRecordSize, bytes);
-  if (status.ok()) status = file_->Sync();
-  if (status.ok()) return status;
-  state_ = absl::UnavailableError(absl::StrCat(
-      "the erasure ledger takes no more records, as one failed and its outcome is unknown: restart "
-      "(",
-      status.message(), ")"));
-  return state_;
+  RETURN_IF_ERROR(file_->Write(kErasureHeaderSize + (index - 1) * kErasureRecordSize, bytes));
+  return file_->Sync();
 }
 
 std::optional<ErasureRecord> ErasureLedger::Find(const SubjectId& subject) const {

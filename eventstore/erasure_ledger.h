@@ -59,8 +59,9 @@ absl::StatusOr<ErasureLedgerContent> ReadErasureLedger(AnchorFiles& files, const
 // The erasures that were carried out, in a signed append-only file apart from both stores and their
 // backups: what a restored backup must destroy again.
 //
-// Thread-safe. After a failed Append() the outcome is unknown, and every later one is refused until
-// the file is opened again.
+// Thread-safe. After a failed Append() the outcome is unknown. The next one writes to the same
+// place and syncs that, so what it acknowledges is on the disk; if the failed record comes back at
+// an opening instead, its erasure was decided and goes on.
 class ErasureLedger {
  public:
   // Opens the ledger of `store`, or makes it where no head is known. `files` must outlive it.
@@ -70,7 +71,7 @@ class ErasureLedger {
       absl::Span<const KnownErasureHead> known);
 
   // Adds a record, or returns that of the subject when there is one. OK means that it is on the
-  // disk. `at` is cut to its day. kInvalidArgument: an id is nil. kUnavailable: see above.
+  // disk. `at` is cut to its day. kInvalidArgument: an id is nil. Else as the file.
   absl::StatusOr<ErasureRecord> Append(const SubjectId& subject, const RootId& root, absl::Time at);
 
   // The record of a subject, or nullopt.
@@ -97,7 +98,6 @@ class ErasureLedger {
   mutable absl::Mutex mutex_;
   ErasureLedgerContent content_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<SubjectId, size_t> by_subject_ ABSL_GUARDED_BY(mutex_);
-  absl::Status state_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace records::eventstore

@@ -126,6 +126,10 @@ absl::Status KeyEnded() {
   return absl::FailedPreconditionError("KEY_ENDED: a key that the event was sealed with has ended");
 }
 
+bool IsKeyRefusal(const absl::Status& status) {
+  return status == SubjectFenced() || status == KeyEnded();
+}
+
 StoreSecrets::StoreSecrets(Aead reference, SecretBytes rows, SecretBytes directory,
                            SecretBytes hashes, DeterministicAead tokens)
     : reference_(std::move(reference)),

@@ -84,5 +84,7 @@ inline constexpr size_t kEncodedPurposeSize = 48;
 [[nodiscard]] absl::Status SubjectFenced();
 // The refusal of the guard; its reason is KEY_ENDED.
 [[nodiscard]] absl::Status KeyEnded();
+// Whether it is one of these two: the keys that a write was sealed with are gone, or about to be.
+[[nodiscard]] bool IsKeyRefusal(const absl::Status& status);
 
 }  // namespace records::eventstore

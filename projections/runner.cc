@@ -8,6 +8,7 @@
 #include <tuple>
 #include <utility>
 
+#include "eventstore/clock.h"
 #include "eventstore/status_macros.h"
 
 namespace records::projections {
@@ -52,8 +53,11 @@ void Runner::Stop() {
     stopping_ = true;
   }
   if (thread_.joinable()) thread_.join();
-  absl::MutexLock lock(&mutex_);
-  if (status_.state != State::kFailed) status_.state = State::kStopped;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (status_.state != State::kFailed) status_.state = State::kStopped;
+  }
+  TellWaiters();
 }
 
 bool Runner::Stopping() const {
@@ -66,6 +70,7 @@ void Runner::Run() {
   // right to change it nothing is lost.
   setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNiceness);
   while (!Stopping()) {
+    TellWaiters();  // whose deadline is past
     RunReplays();
     // Asked before the partitions are polled, so that nothing can come in between unseen.
     const uint64_t seen = log_.WaitForBatch(Ledger::kEvents, std::numeric_limits<uint64_t>::max(),
@@ -91,9 +96,12 @@ void Runner::Run() {
       WaitToRetry();
     }
   }
-  absl::MutexLock lock(&mutex_);
-  if (status_.state != State::kFailed) status_.state = State::kStopped;
-  EndReplays();
+  {
+    absl::MutexLock lock(&mutex_);
+    if (status_.state != State::kFailed) status_.state = State::kStopped;
+    EndReplays();
+  }
+  TellWaiters();
 }
 
 void Runner::WaitToRetry() const {
@@ -104,7 +112,7 @@ void Runner::WaitToRetry() const {
 void Runner::Gather() const {
   absl::MutexLock lock(&mutex_);
   const auto hurry = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
-    return stopping_ || waiting_ > 0 || !replays_.empty();
+    return stopping_ || waiting_ > 0 || !waiters_.empty() || !replays_.empty();
   };
   mutex_.AwaitWithTimeout(absl::Condition(&hurry), options_.gather_wait);
 }
@@ -122,6 +130,7 @@ void Runner::Publish(const FoldProgress& progress) {
       std::tie(status_.last_parked, status_.last_parked_error) = progress.parked.back();
     }
   }
+  TellWaiters();
   listeners_.Notify(progress.roots);
 }
 
@@ -144,24 +153,57 @@ void Runner::CopyParked() {
             [](const ParkedRoot& a, const ParkedRoot& b) { return a.root < b.root; });
 }
 
-absl::Status Runner::WaitFor(Position position, absl::Time deadline) const {
-  absl::MutexLock lock(&mutex_);
+std::optional<absl::Status> Runner::OutcomeOfWait(Position position, absl::Time deadline) const {
   const auto applied = applied_.find(position.partition);
   if (applied == applied_.end()) {
     return absl::InvalidArgumentError("this view does not fold that partition");
   }
-  // The map has all its keys from the start, so the iterator stays.
-  const auto reached = [&] { return applied->second.sequence >= position.sequence; };
-  const auto ended = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    return stopping_ || status_.state == State::kFailed || status_.state == State::kStopped;
+  if (applied->second.sequence >= position.sequence) return absl::OkStatus();
+  if (stopping_ || status_.state == State::kFailed || status_.state == State::kStopped) {
+    return absl::UnavailableError("VIEW_STOPPED: the view does not fold");
+  }
+  if (eventstore::SystemClock().Now() < deadline) return std::nullopt;
+  return absl::DeadlineExceededError("the view has not reached the write within the deadline");
+}
+
+absl::Status Runner::WaitFor(Position position, absl::Time deadline) const {
+  absl::MutexLock lock(&mutex_);
+  const auto settled = [&]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    return OutcomeOfWait(position, absl::InfiniteFuture()).has_value();
   };
-  const auto settled = [&] { return reached() || ended(); };
   ++waiting_;
   mutex_.AwaitWithDeadline(absl::Condition(&settled), deadline);
   --waiting_;
-  if (reached()) return absl::OkStatus();
-  if (ended()) return absl::UnavailableError("VIEW_STOPPED: the view does not fold");
-  return absl::DeadlineExceededError("the view has not reached the write within the deadline");
+  return *OutcomeOfWait(position, absl::InfinitePast());
+}
+
+void Runner::WhenApplied(Position position, absl::Time deadline,
+                         absl::AnyInvocable<void(absl::Status)> done) {
+  absl::Status outcome;
+  {
+    absl::MutexLock lock(&mutex_);
+    auto settled = OutcomeOfWait(position, deadline);
+    if (!settled.has_value() && waiters_.size() < kAppliedWaitersMax) {
+      waiters_.push_back({position, deadline, std::move(done)});
+      return;
+    }
+    outcome = settled.value_or(absl::ResourceExhaustedError(
+        "VIEW_BEHIND: too many wait for the view already. Try again later."));
+  }
+  done(outcome);
+}
+
+void Runner::TellWaiters() {
+  std::vector<std::pair<absl::AnyInvocable<void(absl::Status)>, absl::Status>> told;
+  {
+    absl::MutexLock lock(&mutex_);
+    std::erase_if(waiters_, [&](AppliedWaiter& waiter) ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+      auto outcome = OutcomeOfWait(waiter.position, waiter.deadline);
+      if (outcome.has_value()) told.emplace_back(std::move(waiter.done), *std::move(outcome));
+      return outcome.has_value();
+    });
+  }
+  for (auto& [done, outcome] : told) done(outcome);
 }
 
 Position Runner::AppliedPosition(uint32_t partition) const {

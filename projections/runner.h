@@ -3,11 +3,13 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
@@ -30,6 +32,9 @@ struct RunnerOptions {
   // How long it waits before it tries again what was not to be had.
   absl::Duration retry_wait = absl::Milliseconds(200);
 };
+
+// More than this wait for a view only when it does not go on.
+inline constexpr size_t kAppliedWaitersMax = 8'192;
 
 // A root that the view cannot answer about, and the first of its events that is not folded.
 struct ParkedRoot {
@@ -81,6 +86,11 @@ class Runner {
   // partition of this view.
   [[nodiscard]] absl::Status WaitFor(eventstore::Position position, absl::Time deadline) const;
 
+  // As WaitFor(), without a thread that waits: calls `done` once, at once on this thread or later
+  // on the runner's, which it must not block. kResourceExhausted: kAppliedWaitersMax wait already.
+  void WhenApplied(eventstore::Position position, absl::Time deadline,
+                   absl::AnyInvocable<void(absl::Status)> done);
+
   // The last position of a partition that the view contains.
   eventstore::Position AppliedPosition(uint32_t partition) const;
 
@@ -104,11 +114,22 @@ class Runner {
     absl::Status result;
   };
 
+  struct AppliedWaiter {
+    eventstore::Position position;
+    absl::Time deadline;
+    absl::AnyInvocable<void(absl::Status)> done;
+  };
+
   Runner(const eventstore::EventLog& log, std::unique_ptr<ViewFold> fold, RunnerOptions options);
 
   void Run();
   bool Stopping() const;
   void RunReplays();
+  // What a wait for `position` has come to; nullopt: it goes on.
+  std::optional<absl::Status> OutcomeOfWait(eventstore::Position position,
+                                            absl::Time deadline) const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  void TellWaiters();
   void Publish(const FoldProgress& progress);
   void PublishError(const absl::Status& error, RunnerStatus::State state);
   void CopyApplied() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -128,6 +149,7 @@ class Runner {
   absl::flat_hash_map<uint32_t, eventstore::Position> applied_ ABSL_GUARDED_BY(mutex_);
   std::vector<ParkedRoot> parked_ ABSL_GUARDED_BY(mutex_);
   std::deque<ReplayRequest*> replays_ ABSL_GUARDED_BY(mutex_);
+  std::vector<AppliedWaiter> waiters_ ABSL_GUARDED_BY(mutex_);
   mutable int waiting_ ABSL_GUARDED_BY(mutex_) = 0;  // for the view to come further
   std::thread thread_;
 };

@@ -47,6 +47,8 @@ absl::StatusOr<Plan> PlanRegistration(const Runtime& runtime, const ev::PersonDe
   RETURN_IF_ERROR(CheckRegistration(person, tenancy, now));
   ASSIGN_OR_RETURN(auto entry, runtime.keys.Claim(runtime.organisation, kCustomerReferences,
                                                   person.reference()));
+  // Not yet the next person under this reference, and no word of the one who is being erased.
+  if (runtime.keys.IsFenced(entry.subject)) return ServerBusy();
   const CustomerTarget customer{entry, runtime.organisation};
   ASSIGN_OR_RETURN(auto head,
                    runtime.log.StreamHead(eventstore::Ledger::kEvents, customer.Stream()));

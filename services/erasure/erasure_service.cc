@@ -26,6 +26,8 @@ constexpr const char* kStays[] = {
     "type. No key, directory row or index leads from the person to them any more.",
     "What other people said or gave about themselves, under their own keys: joint tenants, "
     "household members, third parties.",
+    "That a member of staff asked for this record and was refused, with the reference that they "
+    "typed, in their own record.",
     "An exclusion that protects a customer from a member of staff: no erasure lifts it.",
     "Backups made before. They are destroyed or made unreadable by rotating the master key; "
     "restoring one replays the erasure ledger first.",

@@ -210,6 +210,7 @@ absl::Status ErasureWorker::Destroy(const ErasureEntry& entry, Progress& progres
 
 absl::Status ErasureWorker::CleanViews(const ErasureEntry& entry, const Progress& progress) {
   RETURN_IF_ERROR(Step("views"));
+  if (options_.drop_unopened_views) RETURN_IF_ERROR(options_.drop_unopened_views());
   for (const ErasableView& view : options_.views) {
     RETURN_IF_ERROR(view.runner->WaitFor(progress.fence, absl::Now() + options_.view_wait));
     // The fence of a parked root is held back with its other events.

@@ -33,6 +33,8 @@ struct ErasableView {
 
 struct ErasureWorkerOptions {
   std::vector<ErasableView> views;
+  // Removes views on the disk that this server has not open: nobody would delete their rows.
+  std::function<absl::Status()> drop_unopened_views;
   // Where a key store may leave bytes of a key, and where names of its rows may be.
   eventstore::ByteSearchOptions search;
   eventstore::ByteSearchOptions search_names;

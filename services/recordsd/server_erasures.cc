@@ -8,6 +8,7 @@
 #include "eventstore/status_macros.h"
 #include "services/recordsd/logging.h"
 #include "services/recordsd/server_parts.h"
+#include "services/recordsd/view.h"
 
 // What erasure needs of the server: its ledger at the start, and what its worker cleans and
 // searches.
@@ -52,6 +53,11 @@ ErasureWorkerOptions Server::Parts::ErasureOptions() {
   };
   add(grants_projection, *grants, *grants_owner);
   if (timeline != nullptr) add(*timeline_projection, *timeline, *timeline_owner);
+  std::vector<std::string> open;
+  for (const ErasableView& view : how.views) open.push_back(view.name);
+  how.drop_unopened_views = [data = options.data_folder, open] {
+    return DropUnopenedViews(data, open);
+  };
   const std::string& data = options.data_folder;
   for (const char* name : {"keys", "keys.anchor", "log", "log.anchor", "views", "backup.staging"}) {
     how.search.paths.push_back(absl::StrCat(data, "/", name));

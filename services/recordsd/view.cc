@@ -1,5 +1,6 @@
 #include "services/recordsd/view.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -23,6 +24,10 @@ absl::StatusOr<std::unique_ptr<projections::View>> TryOpen(
        .runner = runner});
 }
 
+std::filesystem::path ViewsFolder(const std::string& data_folder) {
+  return std::filesystem::path(data_folder) / "views";
+}
+
 bool IsMendedByFoldingAnew(const absl::Status& status) {
   return absl::IsDataLoss(status) || absl::IsOutOfRange(status) ||
          absl::IsFailedPrecondition(status);
@@ -34,7 +39,7 @@ absl::StatusOr<std::unique_ptr<projections::View>> OpenView(
     const std::string& data_folder, const eventstore::EventLog& log,
     const projections::Projection& projection, const projections::RunnerOptions& runner,
     projections::ViewLayout layout) {
-  const auto views = std::filesystem::path(data_folder) / "views";
+  const auto views = ViewsFolder(data_folder);
   const auto folder = views / projection.name();
   std::error_code error;
   std::filesystem::create_directories(views, error);
@@ -48,6 +53,22 @@ absl::StatusOr<std::unique_ptr<projections::View>> OpenView(
   std::filesystem::rename(folder, aside, error);
   if (error) return view.status();
   return TryOpen(folder, log, projection, runner, layout);
+}
+
+absl::Status DropUnopenedViews(const std::string& data_folder,
+                               const std::vector<std::string>& open) {
+  std::error_code error;
+  std::vector<std::filesystem::path> unopened;
+  for (const auto& entry : std::filesystem::directory_iterator(ViewsFolder(data_folder), error)) {
+    const std::string name = entry.path().filename().string();
+    if (std::find(open.begin(), open.end(), name) == open.end()) unopened.push_back(entry.path());
+  }
+  for (const auto& folder : unopened) {
+    if (!error) std::filesystem::remove_all(folder, error);
+  }
+  if (!error) return absl::OkStatus();
+  return absl::UnavailableError(
+      absl::StrCat("cannot remove views that are not served: ", error.message()));
 }
 
 }  // namespace records::services

@@ -2,7 +2,9 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "eventstore/log.h"
 #include "projections/projection.h"
@@ -17,5 +19,11 @@ absl::StatusOr<std::unique_ptr<projections::View>> OpenView(
     const std::string& data_folder, const eventstore::EventLog& log,
     const projections::Projection& projection, const projections::RunnerOptions& runner = {},
     projections::ViewLayout layout = projections::ViewLayout::kPlain);
+
+// Removes what lies beside the folders of the views that are open, by their names: views put aside,
+// and those of a server that served more. Derived data, folded anew when it is served again. For an
+// erasure: nobody would delete their rows. kUnavailable: a folder cannot be read or removed.
+[[nodiscard]] absl::Status DropUnopenedViews(const std::string& data_folder,
+                                             const std::vector<std::string>& open);
 
 }  // namespace records::services

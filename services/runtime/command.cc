@@ -6,6 +6,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "eventstore/status_macros.h"
+#include "eventstore/store_secrets.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "services/errors/errors.h"
@@ -62,7 +63,11 @@ struct CommandRunner::Run_ {
   int attempts = 0;
   std::vector<EventId> main_ids;
 
-  void Finish(absl::StatusOr<Outcome> outcome) { done(std::move(outcome)); }
+  void Finish(absl::StatusOr<Outcome> outcome) {
+    // That somebody is being erased is nobody's business: a retry finds them absent.
+    if (eventstore::IsKeyRefusal(outcome.status())) outcome = ServerBusy();
+    done(std::move(outcome));
+  }
 };
 
 absl::StatusOr<eventstore::RequestKey> CommandRunner::KeyOf(const Command& command) const {

@@ -57,6 +57,19 @@ class PushReactor final : public grpc::ServerWriteReactor<Response> {
     if (end.has_value()) this->Finish(*end);
   }
 
+  // Ends the stream with `status`, and drops what is queued but for the message that gRPC has
+  // already. Later calls change nothing.
+  void Cut(absl::Status status) {
+    std::optional<grpc::Status> end;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (!end_.has_value()) end_ = ToGrpcStatus(status);
+      DropQueued();
+      end = Advance();
+    }
+    if (end.has_value()) this->Finish(*end);
+  }
+
   bool over() const {
     absl::MutexLock lock(&mutex_);
     return end_.has_value();
@@ -140,8 +153,11 @@ class PushReactor final : public grpc::ServerWriteReactor<Response> {
 
   void Abandon() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (!end_.has_value()) end_ = grpc::Status::CANCELLED;
-    if (queue_.size() > 1) queue_.erase(queue_.begin() + (writing_ ? 1 : 0), queue_.end());
-    if (!writing_) queue_.clear();
+    DropQueued();
+  }
+
+  void DropQueued() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    queue_.erase(queue_.begin() + (writing_ ? 1 : 0), queue_.end());
   }
 
   // Starts the next write, or returns the status to finish with: outside the lock.

@@ -102,8 +102,7 @@ void TimelineFollow::ScheduleCheck() {
                 auto follow = weak.lock();
                 if (follow == nullptr || !fired) return;
                 auto check = [follow] {
-                  absl::Status still = follow->backend_.authoriser.StillAuthorised(follow->caller_);
-                  if (!still.ok()) return follow->reactor_->End(still);
+                  if (!follow->StillAllowed()) return;
                   follow->Beat();
                   follow->ScheduleCheck();
                 };
@@ -152,8 +151,23 @@ void TimelineFollow::Pump() {
   }
 }
 
+bool TimelineFollow::StillAllowed() {
+  if (reactor_->over()) return false;
+  const absl::Status still = backend_.authoriser.StillAuthorised(caller_);
+  if (!still.ok()) {
+    reactor_->Cut(still);
+    return false;
+  }
+  if (!backend_.runtime.keys.IsFenced(entry_.subject)) return true;
+  // Who is erased is refused as who never was, and what waited for a slow reader goes with them.
+  backend_.authoriser.Refuse(caller_, customer_, [reactor = reactor_](absl::Status refused) {
+    reactor->Cut(std::move(refused));
+  });
+  return false;
+}
+
 absl::Status TimelineFollow::SendBatch(bool& more) {
-  RETURN_IF_ERROR(backend_.authoriser.StillAuthorised(caller_));
+  if (!StillAllowed()) return absl::OkStatus();
   const size_t room = reactor_->room();
   if (room == 0) return absl::OkStatus();  // goes on when it is drained
   uint64_t after = 0;

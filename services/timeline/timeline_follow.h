@@ -19,7 +19,8 @@ using FollowReactor = PushReactor<records::api::v1::FollowTimelineResponse>;
 
 // One live follow of a timeline: sends what arrives, in the order of arrival, each entry after its
 // trace. Reads no more than there is room for; asks again before each batch, and every kCheckEvery,
-// whether the caller may still read.
+// whether the caller may still read and the customer is not being erased. If not, what waits for a
+// slow reader is dropped.
 //
 // Thread-safe. Keeps itself alive while something of it is under way.
 class TimelineFollow : public std::enable_shared_from_this<TimelineFollow> {
@@ -46,6 +47,8 @@ class TimelineFollow : public std::enable_shared_from_this<TimelineFollow> {
   void Beat();  // a sign of life is due
   void Kick();  // there may be something to send
   void Pump();  // sends it, on a thread of the executor
+  // False: the caller lost the right, or the customer is being erased; the stream ends.
+  bool StillAllowed();
   absl::Status SendBatch(bool& more);
   void SendTraced(projections::TimelineArrivals arrivals, absl::Status traced);
   void SendMarker(bool caught_up);

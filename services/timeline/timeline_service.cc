@@ -122,13 +122,16 @@ grpc::ServerUnaryReactor* TimelineServiceImpl::GetTimeline(grpc::CallbackServerC
         if (request->read_your_write().empty()) return Answer(*caller, *request, *response, finish);
         auto position = OpenWriteToken(backend_.runtime, *caller, request->read_your_write());
         if (!position.ok()) return finish(position.status());
-        auto wait = [this, request, response, finish, deadline, position = *position,
-                     caller = *std::move(caller)] {
-          absl::Status reached = runner_.WaitFor(position, deadline);
-          if (!reached.ok()) return finish(reached);
-          Answer(caller, *request, *response, finish);
-        };
-        if (!backend_.runtime.executor.Run(std::move(wait))) finish(ServerBusy());
+        // No thread waits: a view that is far behind must not hold up those who need a thread.
+        runner_.WhenApplied(
+            *position, deadline,
+            [this, request, response, finish, caller = *std::move(caller)](absl::Status reached) {
+              if (!reached.ok()) return finish(reached);
+              auto answer = [this, request, response, finish, caller] {
+                Answer(caller, *request, *response, finish);
+              };
+              if (!backend_.runtime.executor.Run(std::move(answer))) finish(ServerBusy());
+            });
       });
   return reactor;
 }

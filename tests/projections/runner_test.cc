@@ -62,6 +62,38 @@ TEST_F(RunnerTest, AWaitForOnesOwnWriteReturnsWhenTheViewContainsIt) {
   EXPECT_EQ(runner->GetStatus().events_folded, 50u);
 }
 
+// What came of WhenApplied(), for a test that waits for it.
+struct Told {
+  absl::Notification told;
+  absl::Status outcome;
+  absl::AnyInvocable<void(absl::Status)> Callback() {
+    return [this](absl::Status status) {
+      outcome = std::move(status);
+      told.Notify();
+    };
+  }
+};
+
+TEST_F(RunnerTest, WhoWaitsWithoutAThreadIsToldOnceTheViewContainsTheWrite) {
+  const auto runner = Open();
+  std::vector<std::unique_ptr<Told>> waiting;
+  for (int i = 0; i < 50; ++i) {
+    const Position position = log_.Add(NoteEvent(TestRoot(i % 16, 1), "a"));
+    waiting.push_back(std::make_unique<Told>());
+    runner->WhenApplied(position, Deadline(), waiting.back()->Callback());
+  }
+  EXPECT_FALSE(waiting[0]->told.HasBeenNotified());
+  runner->Start();
+  for (const auto& told : waiting) {
+    ASSERT_TRUE(told->told.WaitForNotificationWithTimeout(kPatience));
+    EXPECT_TRUE(told->outcome.ok()) << told->outcome;
+  }
+  Told at_once;
+  runner->WhenApplied({1, 1}, absl::InfinitePast(), at_once.Callback());
+  EXPECT_TRUE(at_once.told.HasBeenNotified());
+  EXPECT_TRUE(at_once.outcome.ok());
+}
+
 TEST_F(RunnerTest, ConcurrentWritersAndWaitersAllSeeTheirWrites) {
   const auto runner = Open();
   runner->Start();
@@ -142,6 +174,28 @@ TEST_F(RunnerTest, StoppingWakesWhoeverWaits) {
   EXPECT_TRUE(absl::IsUnavailable(result));
   EXPECT_EQ(runner->GetStatus().state, State::kStopped);
   EXPECT_TRUE(absl::IsUnavailable(runner->Replay(TestRoot(1, 1))));
+}
+
+TEST_F(RunnerTest, WhoWaitsWithoutAThreadIsToldOfTheDeadlineTheStopAndThatTooManyWait) {
+  const auto runner = Open();
+  Told late, unknown, stopped, too_many;
+  runner->WhenApplied({16, 1}, Deadline(), unknown.Callback());
+  EXPECT_TRUE(absl::IsInvalidArgument(unknown.outcome));
+  runner->Start();
+  runner->WhenApplied({1, 5}, absl::Now() + absl::Milliseconds(1), late.Callback());
+  ASSERT_TRUE(late.told.WaitForNotificationWithTimeout(kPatience));
+  EXPECT_TRUE(absl::IsDeadlineExceeded(late.outcome));
+  runner->WhenApplied({1, 5}, absl::InfiniteFuture(), stopped.Callback());
+  std::atomic<size_t> told = 0;
+  for (size_t i = 1; i < kAppliedWaitersMax; ++i) {
+    runner->WhenApplied({1, 5}, absl::InfiniteFuture(), [&](const absl::Status&) { ++told; });
+  }
+  runner->WhenApplied({1, 5}, absl::InfiniteFuture(), too_many.Callback());
+  EXPECT_TRUE(absl::IsResourceExhausted(too_many.outcome));
+  EXPECT_EQ(told, 0u);
+  runner->Stop();
+  EXPECT_TRUE(absl::IsUnavailable(stopped.outcome));
+  EXPECT_EQ(told, kAppliedWaitersMax - 1);
 }
 
 TEST_F(RunnerTest, AStalledViewSaysSoLagsAndRecovers) {

@@ -111,6 +111,24 @@ TEST_F(ErasureServiceTest, AnErasedCustomerIsAsWhoNeverWas) {
   EXPECT_THAT(got.reply.certificate(), HasSubstr("\nerasures 1 "));
 }
 
+// C8: from the fence to the destruction nobody is told that somebody is being erased.
+TEST_F(ErasureServiceTest, WhileAnErasureIsStuckWritersAreNotToldOfIt) {
+  server_.Register(amy_, "R1");
+  ASSERT_TRUE(server_.Record(amy_, "R1", "boiler out").ok());
+  ASSERT_TRUE(server_.keys.Fence(server_.Customer("R1").subject).ok());
+  const auto recorded = server_.Record(amy_, "R1", "late");
+  const auto absent = server_.Record(amy_, "R-never", "late");
+  EXPECT_EQ(recorded.raw.error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_EQ(recorded.raw.error_details(), absent.raw.error_details());
+  api::RegisterCustomerRequest request;
+  request.set_request_id(NewRequestId());
+  *request.mutable_person() = GoodPerson("R1");
+  *request.mutable_tenancy() = GoodTenancy();
+  const auto registered = server_.Send<api::RegisterCustomerResponse>(
+      amy_, "CustomerService/RegisterCustomer", request);
+  EXPECT_EQ(registered.reason(), "SERVER_BUSY");
+}
+
 TEST_F(ErasureServiceTest, TheSameReferenceIsANewCustomerAfterwards) {
   server_.Register(amy_, "R1");
   ASSERT_TRUE(server_.Record(amy_, "R1", "the old one").ok());

@@ -8,6 +8,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "records/api/v1/timeline_service.grpc.pb.h"
+#include "services/timeline/timeline_follow.h"
 #include "tests/services/service_fixture.h"
 
 namespace records::services {
@@ -21,8 +22,8 @@ using testing::Who;
 class Follow {
  public:
   Follow(const testing::TestServer& server, const Who& who, const std::string& reference,
-         const std::string& resume_token = "")
-      : stub_(api::TimelineService::NewStub(server.Channel())) {
+         const std::string& resume_token = "", const grpc::ChannelArguments& how = {})
+      : stub_(api::TimelineService::NewStub(server.Channel(how))) {
     testing::TestServer::PrepareStream(context_, who);
     api::FollowTimelineRequest request;
     request.set_customer(reference);
@@ -190,6 +191,33 @@ TEST_F(FollowTimelineTest, ItEndsWhenTheRoleIsRevoked) {
   ASSERT_TRUE(server_.Record(ben, "R1", "not for amy any more").ok());
   EXPECT_EQ(follow.Next().entry().contact().contact().summary(), "");
   EXPECT_EQ(follow.End().code(), absl::StatusCode::kPermissionDenied);
+}
+
+// DP-C4, design section 5: nothing opened is held or sent once the person is being erased.
+TEST_F(FollowTimelineTest, WhoIsBeingErasedIsRefusedAndWhatWaitedForASlowReaderIsDropped) {
+  // A window of about 16 such contacts, so that most wait in the server.
+  grpc::ChannelArguments small_window;
+  small_window.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  small_window.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 64 * 1024);
+  Follow slow(server_, amy_, "R1", "", small_window);
+  EXPECT_TRUE(slow.Next().caught_up());
+  Follow quick(server_, amy_, "R1");
+  EXPECT_TRUE(quick.Next().caught_up());
+  constexpr int kContacts = 120;
+  const std::string filling(3'900, 'x');
+  for (int i = 0; i < kContacts; ++i) {
+    ASSERT_TRUE(server_.Record(amy_, "R1", filling).ok());
+    ASSERT_EQ(quick.NextSummary(), filling);
+  }
+  ASSERT_TRUE(server_.keys.Fence(server_.Customer("R1").subject).ok());
+  const absl::Status end = quick.End();
+  EXPECT_EQ(end.code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(end, server_.Timeline(amy_, "R-never").status);
+  // Only what gRPC had in its windows comes: the queue of 64 and the rest are gone.
+  int received = 0;
+  while (slow.NextSummary() == filling) ++received;
+  EXPECT_LT(received, kContacts - static_cast<int>(FollowReactor::kQueueMax));
+  EXPECT_EQ(slow.End().code(), absl::StatusCode::kPermissionDenied);
 }
 
 TEST_F(FollowTimelineTest, ItEndsWhenTheTokenExpiresAlsoWhenNothingIsRecorded) {

@@ -65,8 +65,9 @@ void TestServer::Listen() {
   ASSERT_NE(server_, nullptr);
 }
 
-std::shared_ptr<grpc::Channel> TestServer::Channel() const {
-  return grpc::CreateChannel(absl::StrCat("127.0.0.1:", port_), grpc::InsecureChannelCredentials());
+std::shared_ptr<grpc::Channel> TestServer::Channel(const grpc::ChannelArguments& how) const {
+  return grpc::CreateCustomChannel(absl::StrCat("127.0.0.1:", port_),
+                                   grpc::InsecureChannelCredentials(), how);
 }
 
 void TestServer::Prepare(grpc::ClientContext& context, const Who& who) {

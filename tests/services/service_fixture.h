@@ -66,7 +66,7 @@ class TestServer : public TestStore {
     return Staff(kDevelopmentIssuerName, subject);
   }
 
-  std::shared_ptr<grpc::Channel> Channel() const;
+  std::shared_ptr<grpc::Channel> Channel(const grpc::ChannelArguments& how = {}) const;
   // Puts token and purpose into a call. No deadline: the log would judge it by its own clock, which
   // stands still.
   static void Prepare(grpc::ClientContext& context, const Who& who);

@@ -1,6 +1,8 @@
 // The timeline through the server: what was recorded is shown to who may see it.
 
+#include <atomic>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -55,6 +57,29 @@ TEST_F(TimelineServiceTest, AQueryThatCarriesTheTokenOfACommandSeesItsEffect) {
 }
 
 // CR-1.1
+// A view that does not go on holds up who asks it, and nobody else.
+TEST_F(TimelineServiceTest, ManyWhoWaitForAViewThatStandsStillHoldUpNoCommand) {
+  server_.CatchUp();
+  std::atomic<bool> full = true;
+  server_.timeline_storage.set_before_write(
+      [&full] { return full ? absl::ResourceExhaustedError("no room") : absl::OkStatus(); });
+  const std::string token = server_.Record(amy_, "R1", "boiler out").reply.token();
+  constexpr int kWaiting = 64;  // more than the server has threads that may wait
+  std::atomic<int> answered = 0;
+  std::vector<std::thread> waiting;
+  for (int i = 0; i < kWaiting; ++i) {
+    waiting.emplace_back([&] {
+      EXPECT_THAT(Shown(server_.Timeline(amy_, "R1", token).reply),
+                  ::testing::Contains("boiler out"));
+      ++answered;
+    });
+  }
+  server_.Register(amy_, "R2", "Sam Roe", "T-2");
+  EXPECT_EQ(answered, 0);
+  full = false;
+  for (std::thread& thread : waiting) thread.join();
+}
+
 TEST_F(TimelineServiceTest, FiltersByTimeChannelAndKindHoldForTheirBounds) {
   const auto at = [this](int hours) { return server_.clock.Now() - absl::Hours(hours); };
   const auto record = [&](int hours, ev::Channel channel, const std::string& summary) {
