@@ -1,5 +1,7 @@
 #include "eventstore/erasure_replay.h"
 
+#include <utility>
+
 #include "eventstore/status_macros.h"
 
 namespace records::eventstore {
@@ -13,8 +15,9 @@ absl::StatusOr<ErasureReplay> ReplayErasures(absl::Span<const ErasureRecord> rec
     if (fenced && found.key_count() == 0 && found.directory_rows == 0) continue;
     ++replay.subjects;
     if (!fenced) RETURN_IF_ERROR(keys.Fence(record.subject));
-    ASSIGN_OR_RETURN(const DestroyedSubject destroyed, keys.DestroySubject(record.subject));
+    ASSIGN_OR_RETURN(DestroyedSubject destroyed, keys.DestroySubject(record.subject));
     replay.keys += destroyed.holdings.key_count();
+    replay.destroyed.insert_or_assign(record.subject, std::move(destroyed));
   }
   if (replay.subjects > 0) RETURN_IF_ERROR(keys.CompactDestroyed());
   return replay;

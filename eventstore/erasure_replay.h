@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
@@ -13,6 +14,8 @@ namespace records::eventstore {
 struct ErasureReplay {
   uint64_t subjects = 0;  // of whom there was something, or who were not fenced
   uint64_t keys = 0;      // destroyed
+  // The bytes destroyed: once they are out of the store nobody else can tell what to search for.
+  std::map<SubjectId, DestroyedSubject> destroyed;
 };
 
 // Destroys again what the ledger says was destroyed: fences each subject, deletes its keys and

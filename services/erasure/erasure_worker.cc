@@ -1,8 +1,10 @@
 #include "services/erasure/erasure_worker.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
@@ -35,13 +37,18 @@ struct ErasureWorker::Progress {
   Position fence;
   ev::SubjectFenced held;
   eventstore::ErasureHead ledger;
-  DestroyedSubject destroyed;
   eventstore::ByteSearchResult searched;
+  size_t byte_strings = 0;
+  size_t row_names = 0;
 };
 
 ErasureWorker::ErasureWorker(const Runtime& runtime, eventstore::ErasureLedger& ledger,
                              ErasureRegister& reg, ErasureWorkerOptions options)
-    : runtime_(runtime), ledger_(ledger), register_(reg), options_(std::move(options)) {}
+    : runtime_(runtime),
+      ledger_(ledger),
+      register_(reg),
+      destroyed_(std::move(options.destroyed_at_start)),
+      options_(std::move(options)) {}
 
 void ErasureWorker::Start() {
   thread_ = std::thread([this] { Loop(); });
@@ -81,7 +88,10 @@ absl::Status ErasureWorker::RunPending() {
   RETURN_IF_ERROR(AdoptFromLedger());
   absl::Status first;
   for (const ErasureEntry& entry : register_.Entries()) {
-    if (entry.certified.has_value()) continue;
+    if (entry.certified.has_value()) {
+      destroyed_.erase(entry.subject);
+      continue;
+    }
     const absl::Status result = Run(entry);
     first.Update(result);
     absl::MutexLock problems(&mutex_);
@@ -137,10 +147,11 @@ absl::Status ErasureWorker::Run(const ErasureEntry& entry) {
     RETURN_IF_ERROR(Certify(entry, progress));
   }
   RETURN_IF_ERROR(WriteLedger(entry, progress));
-  RETURN_IF_ERROR(Destroy(entry, progress));
+  RETURN_IF_ERROR(Destroy(entry));
   RETURN_IF_ERROR(CleanViews(entry, progress));
-  RETURN_IF_ERROR(Search(progress));
+  RETURN_IF_ERROR(Search(entry, progress));
   RETURN_IF_ERROR(Certify(entry, progress));
+  destroyed_.erase(entry.subject);
   return Step("certified");
 }
 
@@ -201,9 +212,17 @@ absl::Status ErasureWorker::WriteLedger(const ErasureEntry& entry, Progress& pro
   return absl::OkStatus();
 }
 
-absl::Status ErasureWorker::Destroy(const ErasureEntry& entry, Progress& progress) {
+absl::Status ErasureWorker::Destroy(const ErasureEntry& entry) {
   RETURN_IF_ERROR(Step("destroy"));
-  ASSIGN_OR_RETURN(progress.destroyed, runtime_.keys.DestroySubject(entry.subject));
+  ASSIGN_OR_RETURN(DestroyedSubject destroyed, runtime_.keys.DestroySubject(entry.subject));
+  // Nothing, when the replay at the start or an earlier attempt did it: their bytes are kept.
+  DestroyedSubject& known = destroyed_[entry.subject];
+  std::move(destroyed.bytes.begin(), destroyed.bytes.end(), std::back_inserter(known.bytes));
+  for (std::string& name : destroyed.row_names) {
+    // Some can be told again at any time.
+    if (absl::c_linear_search(known.row_names, name)) continue;
+    known.row_names.push_back(std::move(name));
+  }
   RETURN_IF_ERROR(Step("compact"));
   return runtime_.keys.CompactDestroyed();
 }
@@ -227,16 +246,22 @@ absl::Status ErasureWorker::CleanViews(const ErasureEntry& entry, const Progress
   return absl::OkStatus();
 }
 
-absl::Status ErasureWorker::Search(Progress& progress) {
+absl::Status ErasureWorker::Search(const ErasureEntry& entry, Progress& progress) {
+  const DestroyedSubject& destroyed = destroyed_[entry.subject];
   std::vector<absl::string_view> bytes;
-  for (const auto& secret : progress.destroyed.bytes) bytes.push_back(secret.view());
+  for (const auto& secret : destroyed.bytes) bytes.push_back(secret.view());
   std::vector<absl::string_view> names;
-  for (const std::string& name : progress.destroyed.row_names) {
+  for (const std::string& name : destroyed.row_names) {
     names.push_back(absl::string_view(name).substr(kSharedNameBytes));
   }
+  progress.byte_strings = bytes.size();
+  progress.row_names = names.size();
   for (int attempt = 1; true; ++attempt) {
     RETURN_IF_ERROR(Step("search"));
-    ASSIGN_OR_RETURN(progress.searched, eventstore::SearchFiles(options_.search, bytes));
+    // With nothing to look for, reading the files would only look like a search.
+    if (!bytes.empty()) {
+      ASSIGN_OR_RETURN(progress.searched, eventstore::SearchFiles(options_.search, bytes));
+    }
     ASSIGN_OR_RETURN(const auto named, eventstore::SearchFiles(options_.search_names, names));
     std::vector<std::string> found = progress.searched.found_in;
     found.insert(found.end(), named.found_in.begin(), named.found_in.end());
@@ -259,6 +284,8 @@ absl::Status ErasureWorker::Certify(const ErasureEntry& entry, const Progress& p
   erased.set_directory_rows_destroyed(progress.held.directory_rows());
   erased.set_files_searched(progress.searched.files);
   erased.set_bytes_searched(progress.searched.bytes);
+  erased.set_byte_strings_searched(progress.byte_strings);
+  erased.set_row_names_searched(progress.row_names);
   erased.set_ledger_index(progress.ledger.size);
   erased.set_ledger_head(std::string(eventstore::AsBytes(progress.ledger.hash)));
   while (true) {

@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "eventstore/byte_search.h"
 #include "eventstore/erasure_ledger.h"
+#include "eventstore/key_store.h"
 #include "eventstore/storage.h"
 #include "projections/runner.h"
 #include "services/erasure/erasure_register.h"
@@ -38,6 +39,8 @@ struct ErasureWorkerOptions {
   // Where a key store may leave bytes of a key, and where names of its rows may be.
   eventstore::ByteSearchOptions search;
   eventstore::ByteSearchOptions search_names;
+  // What the replay at the start destroyed: searched for before its erasure is certified.
+  std::map<eventstore::SubjectId, eventstore::DestroyedSubject> destroyed_at_start;
   absl::Duration view_wait = absl::Seconds(30);
   absl::Duration retry_after = absl::Seconds(10);
   // Called with the name of each step before it is taken, and with "certified" after the last; an
@@ -79,15 +82,16 @@ class ErasureWorker {
   void Loop();
   // Appends a decision for what the ledger knows of and the log, restored from a backup, does not.
   absl::Status AdoptFromLedger();
-  absl::Status Run(const ErasureEntry& entry);
+  absl::Status Run(const ErasureEntry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(running_);
   absl::Status Step(absl::string_view name) const;
   absl::Status FenceSubject(const ErasureEntry& entry, Progress& progress);
   absl::Status AppendFence(const ErasureEntry& entry, Progress& progress);
   absl::Status AwaitLeases(const ErasureEntry& entry, const Progress& progress);
   absl::Status WriteLedger(const ErasureEntry& entry, Progress& progress);
-  absl::Status Destroy(const ErasureEntry& entry, Progress& progress);
+  absl::Status Destroy(const ErasureEntry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(running_);
   absl::Status CleanViews(const ErasureEntry& entry, const Progress& progress);
-  absl::Status Search(Progress& progress);
+  absl::Status Search(const ErasureEntry& entry, Progress& progress)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(running_);
   absl::Status Certify(const ErasureEntry& entry, const Progress& progress);
   absl::StatusOr<eventstore::Position> AppendEvent(const ErasureEntry& entry,
                                                    const eventstore::StreamName& stream,
@@ -97,9 +101,13 @@ class ErasureWorker {
   const Runtime runtime_;
   eventstore::ErasureLedger& ledger_;
   ErasureRegister& register_;
+  absl::Mutex running_;  // held by who carries erasures through
+  // Until the certificate: what was destroyed by this process, whichever attempt it was. Taken out
+  // of the options before those are const.
+  std::map<eventstore::SubjectId, eventstore::DestroyedSubject> destroyed_
+      ABSL_GUARDED_BY(running_);
   const ErasureWorkerOptions options_;
 
-  absl::Mutex running_;  // held by who carries erasures through
   mutable absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool woken_ ABSL_GUARDED_BY(mutex_) = false;

@@ -30,11 +30,12 @@ absl::Status Server::Parts::OpenErasureLedger() {
   keys->SetErasureHead(erasure_ledger->head());
   log->SetErasureHead(erasure_ledger->head());
   // Before anything is answered: a key store from a backup brings back what was destroyed.
-  ASSIGN_OR_RETURN(const auto replay, eventstore::ReplayErasures(erasure_ledger->Records(), *keys));
+  ASSIGN_OR_RETURN(auto replay, eventstore::ReplayErasures(erasure_ledger->Records(), *keys));
   if (replay.subjects > 0) {
     Log(LogLevel::kWarn, "erasures_replayed",
         {{"subjects", std::to_string(replay.subjects)}, {"keys", std::to_string(replay.keys)}});
   }
+  destroyed_at_start = std::move(replay.destroyed);
   return absl::OkStatus();
 }
 
@@ -64,6 +65,7 @@ ErasureWorkerOptions Server::Parts::ErasureOptions() {
   }
   // RocksDB's list of files names the first and last row of files that are gone.
   how.search_names = {.paths = {data + "/keys"}, .skipped_names = {"MANIFEST"}};
+  how.destroyed_at_start = std::move(destroyed_at_start);
   return how;
 }
 

@@ -8,6 +8,7 @@
 #include "eventstore/backup.h"
 #include "eventstore/erasure_ledger.h"
 #include "eventstore/event_log.h"
+#include "eventstore/key_store.h"
 #include "eventstore/key_store_open.h"
 #include "projections/grants/grants_projection.h"
 #include "projections/grants/grants_view.h"
@@ -59,6 +60,8 @@ struct Server::Parts {
   std::unique_ptr<eventstore::EventLog> log;
   std::unique_ptr<eventstore::Backups> backups;
   std::unique_ptr<eventstore::ErasureLedger> erasure_ledger;
+  // By the replay at the start, until the worker takes it.
+  std::map<eventstore::SubjectId, eventstore::DestroyedSubject> destroyed_at_start;
   std::unique_ptr<eventstore::Sealer> sealer;
   projections::GrantsProjection grants_projection;
   std::unique_ptr<projections::TimelineKeys> timeline_keys;

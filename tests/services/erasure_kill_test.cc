@@ -10,9 +10,11 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -94,7 +96,9 @@ class Stand {
     ledger = *std::move(opened);
     keys->SetErasureHead(ledger->head());
     log->SetErasureHead(ledger->head());
-    EXPECT_TRUE(eventstore::ReplayErasures(ledger->Records(), *keys).ok());
+    auto replay = eventstore::ReplayErasures(ledger->Records(), *keys);
+    ASSERT_TRUE(replay.ok()) << replay.status();
+    destroyed_at_start = std::move(replay->destroyed);
   }
 
   ErasureWorkerOptions Options(std::function<absl::Status(absl::string_view)> before_step) {
@@ -112,6 +116,7 @@ class Stand {
       how.search.paths.push_back(folder_ + "/" + name);
     }
     how.search_names = {.paths = {folder_ + "/keys"}, .skipped_names = {"MANIFEST"}};
+    how.destroyed_at_start = std::move(destroyed_at_start);
     how.before_step = std::move(before_step);
     return how;
   }
@@ -176,6 +181,7 @@ class Stand {
   std::unique_ptr<eventstore::EventLog> log;
   std::unique_ptr<eventstore::Sealer> sealer;
   std::unique_ptr<eventstore::ErasureLedger> ledger;
+  std::map<eventstore::SubjectId, eventstore::DestroyedSubject> destroyed_at_start;
   std::unique_ptr<projections::TimelineKeys> timeline_keys;
   std::unique_ptr<projections::TimelineProjection> projection;
   std::unique_ptr<projections::View> view;
@@ -250,8 +256,9 @@ class ErasureKillTest : public ::testing::Test {
     return eventstore::SearchFiles({.paths = {Path(name)}}, needles)->found_in;
   }
 
-  // Opens the folder as any start does, and expects all that an erasure promises.
-  void ExpectFinished(const std::string& name) {
+  // Opens the folder as any start does, and expects all that an erasure promises, with a
+  // certificate that searched for so many byte strings.
+  void ExpectFinished(const std::string& name, uint64_t byte_strings) {
     {
       Stand stand(Path(name));
       const absl::Status done = stand.worker->RunPending();
@@ -269,6 +276,7 @@ class ErasureKillTest : public ::testing::Test {
       for (const auto& stored : stand.EventsOf(other_.root)) others.push_back(stored.bytes);
       EXPECT_EQ(others, others_);
       ExpectCertificate(stand, *entries[0].certified);
+      ExpectSearched(stand, *entries[0].certified, byte_strings);
     }
     EXPECT_THAT(Search(name), IsEmpty());
     std::ofstream(Path("kept.checkpoint")) << checkpoint_;
@@ -277,6 +285,30 @@ class ErasureKillTest : public ::testing::Test {
     ASSERT_TRUE(report.ok()) << report.status();
     EXPECT_TRUE(report->is_clean()) << tools::verify::RenderText(*report);
     EXPECT_EQ(report->erasures, 1u);
+    EXPECT_EQ(absl::StrContains(tools::verify::RenderText(*report),
+                                "not said that the bytes of keys were searched for"),
+              byte_strings == 0);
+  }
+
+  // The certificate tells of the search that was made, and of no other.
+  static void ExpectSearched(Stand& stand, eventstore::Position position, uint64_t byte_strings) {
+    const auto stored = *stand.log->ReadAt(eventstore::Ledger::kEvents, position);
+    ev::SubjectErased erased;
+    ASSERT_TRUE(erased.ParseFromString(stored.event.facts()));
+    EXPECT_EQ(erased.byte_strings_searched(), byte_strings);
+    EXPECT_EQ(erased.files_searched() > 0, byte_strings > 0);
+    EXPECT_EQ(erased.bytes_searched() > 0, byte_strings > 0);
+    // The row that leads from the reference cannot be named once it is gone.
+    EXPECT_EQ(erased.row_names_searched(), byte_strings > 0 ? 3u : 2u);
+  }
+
+  // What the next start can search for when the process died before `step`: the replay of the
+  // ledger finds the keys as long as nobody destroyed them, and then hands on their bytes.
+  uint64_t SearchedAfter(absl::string_view step) const {
+    for (const char* gone : {"compact", "views", "search", "certify"}) {
+      if (step == gone) return 0;
+    }
+    return needles_.size();
   }
 
   static void ExpectCertificate(Stand& stand, eventstore::Position position) {
@@ -320,7 +352,7 @@ TEST_F(ErasureKillTest, KilledAtEachStepItIsFinishedByTheNextStart) {
     fs::copy(Path("made"), Path(step), fs::copy_options::recursive);
     ASSERT_TRUE(KillAt(step, step));
     ++kills;
-    ExpectFinished(step);
+    ExpectFinished(step, SearchedAfter(step));
     fs::remove_all(Path(step));
   }
   EXPECT_EQ(kills, steps.size());
@@ -334,7 +366,34 @@ TEST_F(ErasureKillTest, KilledAgainAndAgainItIsStillFinished) {
     if (!full && std::string(step) != "ledger" && std::string(step) != "compact") continue;
     ASSERT_TRUE(KillAt("run", step)) << step;
   }
-  ExpectFinished("run");
+  ExpectFinished("run", 0);
+}
+
+// DP-E4. The ledger tells of it and nothing is destroyed yet: the start does that, not the worker.
+TEST_F(ErasureKillTest, KilledBeforeTheDestructionTheCertificateStillSearchesForTheKeys) {
+  fs::copy(Path("made"), Path("run"), fs::copy_options::recursive);
+  ASSERT_TRUE(KillAt("run", "destroy"));
+  ExpectFinished("run", needles_.size());
+}
+
+TEST_F(ErasureKillTest, KilledAfterTheDestructionTheCertificateSaysThatNoKeyWasSearchedFor) {
+  fs::copy(Path("made"), Path("run"), fs::copy_options::recursive);
+  ASSERT_TRUE(KillAt("run", "search"));
+  ExpectFinished("run", 0);
+}
+
+TEST_F(ErasureKillTest, AnAttemptThatFailedAfterTheDestructionIsSearchedForByTheNext) {
+  fs::copy(Path("made"), Path("run"), fs::copy_options::recursive);
+  bool fails = true;
+  Stand stand(Path("run"), [&fails](absl::string_view step) {
+    return step == "search" && std::exchange(fails, false) ? absl::UnavailableError("not now")
+                                                           : absl::OkStatus();
+  });
+  EXPECT_TRUE(absl::IsUnavailable(stand.worker->RunPending()));
+  ASSERT_TRUE(stand.worker->RunPending().ok());
+  const auto entries = stand.reg->Entries();
+  ASSERT_TRUE(entries[0].certified.has_value());
+  ExpectSearched(stand, *entries[0].certified, needles_.size());
 }
 
 TEST_F(ErasureKillTest, AStartWithoutTheNewestLedgerIsRefused) {

@@ -2,6 +2,8 @@
 
 #include <grpcpp/generic/generic_stub.h>
 
+#include <utility>
+
 namespace records::services::testing {
 
 TestServer::TestServer() {
@@ -33,7 +35,7 @@ TestServer::TestServer() {
                        .tables = {projections::ViewTable(0)},
                        .drop_others = nullptr});
   erasure_worker =
-      std::make_unique<ErasureWorker>(*runtime, *erasure_ledger, *erasure_register, how);
+      std::make_unique<ErasureWorker>(*runtime, *erasure_ledger, *erasure_register, std::move(how));
   erasures =
       std::make_unique<ErasureServiceImpl>(MakeBackend(), *erasure_register, *erasure_worker);
   grants_runner->Start();

@@ -93,6 +93,7 @@ class ErasureTest(SystemTest):
         checked = self.ctl("subject", "certificate", "verify", certificate, "--data", self.server.data)
         self.assertEqual(checked.returncode, OK, checked.stderr)
         self.assertIn("valid", checked.stdout)
+        self.assertRegex(checked.stdout, r"for [1-9]\d* byte strings in [1-9]\d* files")
         self.server.stop()
         self.assert_nothing_is_left()
         self.assertIn("erasures", self.verify_log())

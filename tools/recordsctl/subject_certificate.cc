@@ -65,6 +65,24 @@ std::string CompareWithLedger(const CertificateFlags& flags, const verify::Verif
   return "";
 }
 
+// What the certificate says was searched for, and where.
+std::string DescribeSearch(const ev::SubjectErased& erased) {
+  const std::string files =
+      absl::StrCat(erased.files_searched(), " files, ", erased.bytes_searched(), " bytes");
+  std::string text;
+  if (erased.byte_strings_searched() > 0) {
+    text = absl::StrCat("for ", erased.byte_strings_searched(), " byte strings in ", files,
+                        ", nothing found");
+  } else if (erased.files_searched() > 0) {
+    text = absl::StrCat(files, ", nothing found; for how many byte strings it does not say");
+  } else {
+    text = "for no bytes of keys: they were gone with an earlier process";
+  }
+  if (erased.row_names_searched() == 0) return text;
+  return absl::StrCat(text, "; for ", erased.row_names_searched(),
+                      " names of rows in the key store, nothing found");
+}
+
 int RunVerifyCertificate(Session& session, const CertificateFlags& flags) {
   constexpr char kHelp[] = "see `recordsctl subject certificate verify --help`";
   const auto fail = [&session](absl::string_view why) {
@@ -95,8 +113,7 @@ int RunVerifyCertificate(Session& session, const CertificateFlags& flags) {
        {"position", absl::StrCat("events/", certificate->partition, " ", certificate->sequence)},
        {"keys destroyed", absl::StrCat(erased.keys_destroyed())},
        {"directory rows destroyed", absl::StrCat(erased.directory_rows_destroyed())},
-       {"searched", absl::StrCat(erased.files_searched(), " files, ", erased.bytes_searched(),
-                                 " bytes, nothing found")},
+       {"searched", DescribeSearch(erased)},
        {"erasure ledger", absl::StrCat("record ", erased.ledger_index())}},
       session.Width());
   return kExitOk;

@@ -20,7 +20,6 @@ constexpr size_t kHeaderSize = 128;
 constexpr size_t kRecordSize = 144;
 constexpr size_t kSignatureSize = 64;
 constexpr size_t kLedgerBytesMax = size_t{1} << 30;
-constexpr char kCertificateType[] = "records.events.v1.SubjectErased";
 constexpr absl::string_view kFirstLine = "records erasure certificate v1";
 
 absl::Status Altered(absl::string_view what) { return absl::DataLossError(what); }
@@ -178,6 +177,16 @@ void CheckErasureLedger(const std::string& path, absl::string_view store,
       add(absl::StrCat("its record ", head.size, " is not the one that ", source, " vouches for"));
     }
   }
+}
+
+void NoteUnsearchedErasures(Report& report) {
+  uint64_t unsearched = 0;
+  for (const TreeResult& tree : report.trees) unsearched += tree.unsearched_erasures;
+  if (unsearched == 0) return;
+  report.notes.push_back(absl::StrCat(
+      unsearched, unsearched == 1 ? " certificate" : " certificates",
+      " of erasures: not said that the bytes of keys were searched for; a crash had taken them "
+      "from memory, or an older server certified"));
 }
 
 absl::StatusOr<std::string> KeyOfCertificate(absl::string_view text) {

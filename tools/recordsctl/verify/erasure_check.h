@@ -29,6 +29,9 @@ void CheckErasureLedger(const std::string& path, absl::string_view store,
                         absl::string_view public_key, const std::vector<KnownErasures>& known,
                         Report& report);
 
+// Adds a note of certificates that say they searched for none of the bytes destroyed.
+void NoteUnsearchedErasures(Report& report);
+
 // What a certificate proves.
 struct Certificate {
   uint64_t partition = 0;

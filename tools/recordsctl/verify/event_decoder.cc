@@ -206,4 +206,12 @@ absl::StatusOr<DecodedEvent> DecodeEvent(absl::string_view bytes) {
   return event;
 }
 
+absl::StatusOr<uint64_t> ByteStringsSearched(absl::string_view facts) {
+  uint64_t searched = 0;
+  bool unknown = false;
+  const Target targets[] = {{9, &searched}};
+  RETURN_IF_ERROR(ReadMessage(facts, targets, nullptr, &unknown));
+  return searched;
+}
+
 }  // namespace records::tools::verify

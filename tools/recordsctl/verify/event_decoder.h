@@ -9,6 +9,9 @@
 
 namespace records::tools::verify {
 
+// The type of the event that certifies an erasure.
+inline constexpr char kCertificateType[] = "records.events.v1.SubjectErased";
+
 // Sizes of one sealed part.
 struct PartSizes {
   size_t key_reference = 0;
@@ -50,6 +53,10 @@ struct DecodedEvent {
 // there twice is damage, and the committer's fields must end the bytes as FORMAT.md says.
 // kInvalidArgument, saying what is wrong, without any of the content.
 absl::StatusOr<DecodedEvent> DecodeEvent(absl::string_view bytes);
+
+// How many byte strings a certificate of an erasure says were searched for; `facts` are those of a
+// records.events.v1.SubjectErased. kInvalidArgument as above.
+absl::StatusOr<uint64_t> ByteStringsSearched(absl::string_view facts);
 
 // The fields `append`, revision, position and recorded_at_us as they end a stored event.
 std::string CommitterFields(const DecodedEvent& event);

@@ -77,7 +77,18 @@ absl::Status PartitionWalk::CheckEvent(absl::string_view value) {
   for (std::string& fault : EnvelopeFaults(*event, value.size())) {
     Add(Code::kEnvelope, std::move(fault));
   }
+  if (event->type == kCertificateType) CheckCertificate(*event);
   return AddRows(*event);
+}
+
+void PartitionWalk::CheckCertificate(const DecodedEvent& event) {
+  const absl::StatusOr<uint64_t> searched = ByteStringsSearched(event.facts);
+  if (!searched.ok()) {
+    Add(Code::kEventUnreadable, absl::StrCat("its certificate of an erasure cannot be read: ",
+                                             searched.status().message()));
+    return;
+  }
+  if (*searched == 0) ++result_.unsearched_erasures;
 }
 
 void PartitionWalk::CheckPlace(const DecodedEvent& event) {

@@ -37,9 +37,10 @@ struct ImpliedRows {
 struct TreeResult {
   Ledger ledger = Ledger::kEvents;
   uint32_t partition = 0;
-  uint64_t size = 0;            // the last sequence
-  bool has_all_events = true;   // else there are no roots
-  bool tiles_are_equal = true;  // the stored tiles are those of the events
+  uint64_t size = 0;                 // the last sequence
+  bool has_all_events = true;        // else there are no roots
+  bool tiles_are_equal = true;       // the stored tiles are those of the events
+  uint64_t unsearched_erasures = 0;  // certificates that say no byte string was searched for
   Hash root{};
   struct Mark {
     Hash root{};
@@ -90,6 +91,7 @@ class PartitionWalk {
   void CheckAppend(const DecodedEvent& event, size_t bytes);
   void BeginAppend(const DecodedEvent& event, size_t bytes);
   void EndBrokenAppend();
+  void CheckCertificate(const DecodedEvent& event);
   void CheckTime(const DecodedEvent& event);
   absl::Status AddRows(const DecodedEvent& event);
   void CheckTile(const TileName& name, absl::string_view bytes);

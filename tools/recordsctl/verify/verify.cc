@@ -383,6 +383,7 @@ void Verification::AddNotes() {
         "log: a write-ahead log does not end whole, as after a crash (", store_->torn_log(),
         "); whether anything acknowledged went with it the anchor tells"));
   }
+  NoteUnsearchedErasures(report_);
   if (!given_) {
     report_.not_checked.push_back(
         "a rollback of the whole folder: only --checkpoint with one that was kept elsewhere shows "
