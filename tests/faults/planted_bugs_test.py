@@ -7,7 +7,8 @@
   tests/faults/planted_bugs_test.py --build        builds the programs in the preset "planted", no more
   tests/faults/planted_bugs_test.py --write-table  runs all and writes tests/faults/README.md's table of them
 
-The environment of a test says RECORDS_PLANTED_BUG=name; nothing else differs between the two runs.
+The environment of a test says RECORDS_PLANTED_BUG=name; nothing else differs between the two runs. A bug is caught when
+the test fails and says what did: a test that hangs, dies by a signal or ends otherwise tells nothing of the bug.
 """
 
 import argparse
@@ -26,6 +27,8 @@ README = os.path.join(ROOT, "tests", "faults", "README.md")
 SWITCH = "RECORDS_PLANTED_BUG"
 DRAWN = 6
 TIMEOUT_S = 300
+# GoogleTest's for a failed test, and the simulation's for a broken promise; its 3 says that a fault never happened.
+FAILED = 1
 
 Bug = collections.namedtuple("Bug", "name text program arguments")
 
@@ -89,19 +92,18 @@ def run(program, bug, planted):
                                 stderr=subprocess.STDOUT, timeout=TIMEOUT_S, check=False)
         code, output = result.returncode, result.stdout.decode(errors="replace")
     except subprocess.TimeoutExpired:
-        # A program that hangs under the bug was noticed, but a reader of the table should know how.
-        code, output = "timeout", ""
+        code, output = f"no exit in {TIMEOUT_S} s", ""
     return code, output, time.monotonic() - started
 
 
-def how_caught(code, output):
+def how_caught(output):
     failed = re.findall(r"^\[  FAILED  \] (\S+?\.\S+)", output, re.M)
     if failed:
         return f"{failed[0].rstrip(',')}"
     caught = re.findall(r"^CAUGHT (.+)$", output, re.M)
     if caught:
         return caught[0]
-    return f"exit {code}"
+    return None
 
 
 def judge(bug, program):
@@ -111,7 +113,11 @@ def judge(bug, program):
     assert "[  PASSED  ] 0 tests" not in output, f"{bug.arguments} names no test of {bug.program}"
     code, output, seconds = run(program, bug, planted=True)
     assert code != 0, f"{bug.program} {bug.arguments} did not catch it"
-    return seconds, how_caught(code, output)
+    ended = f"signal {-code}" if isinstance(code, int) and code < 0 else code
+    assert code == FAILED, f"{bug.program} {bug.arguments} did not fail but end otherwise: {ended}\n{output[-2000:]}"
+    caught = how_caught(output)
+    assert caught, f"{bug.program} {bug.arguments} does not say what failed:\n{output[-2000:]}"
+    return seconds, caught
 
 
 def write_table(rows):

@@ -17,8 +17,15 @@
 //   simulation --seeds=N            so many, however long it takes
 //   simulation --seed=S             replays one, with its trace
 //   simulation --shard=I/N          of all seeds, each N-th from the I-th (0 .. N-1)
+//
+// Exit codes: 0 all is well, 1 a seed broke a promise, 2 not understood, 3 no promise was broken
+// but something that must happen never did.
 namespace records::simulation {
 namespace {
+
+constexpr int kBroken = 1;
+constexpr int kNotUnderstood = 2;
+constexpr int kNeverHappened = 3;
 
 constexpr uint64_t kFullSeeds = 10'000;
 constexpr double kSeconds = 12;
@@ -102,7 +109,7 @@ bool PrintFired(const std::map<std::string, uint64_t>& fired, uint64_t seeds) {
   }
   std::printf("\n");
   if (all || seeds < kSeedsThatFireAll) return true;
-  std::printf("CAUGHT nothing, but one of these never happened\n");
+  std::printf("nothing is broken, but one of these never happened\n");
   return false;
 }
 
@@ -127,14 +134,14 @@ int Run(Arguments arguments) {
     std::printf("CAUGHT seed %llu: %s\nagain: simulation --seed=%llu (%s)\n",
                 static_cast<unsigned long long>(seed), report->broken()->c_str(),
                 static_cast<unsigned long long>(seed), Options::Draw(seed).ToString().c_str());
-    return 1;
+    return kBroken;
   }
   std::printf("%llu seeds from %llu (%llu of %llu) in %.1f s\n",
               static_cast<unsigned long long>(done),
               static_cast<unsigned long long>(arguments.base),
               static_cast<unsigned long long>(arguments.shard),
               static_cast<unsigned long long>(arguments.shards), SecondsSince(start));
-  return PrintFired(fired, done) ? 0 : 1;
+  return PrintFired(fired, done) ? 0 : kNeverHappened;
 }
 
 }  // namespace
@@ -142,6 +149,8 @@ int Run(Arguments arguments) {
 
 int main(int count, char** words) {
   records::simulation::Arguments arguments;
-  if (!records::simulation::Parse(count, words, arguments)) return 2;
+  if (!records::simulation::Parse(count, words, arguments)) {
+    return records::simulation::kNotUnderstood;
+  }
   return records::simulation::Run(arguments);
 }
