@@ -3,6 +3,7 @@
 #include <grpcpp/security/credentials.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -29,7 +30,8 @@
 #include "tests/services/contact_examples.h"
 
 // kill -9 of the real server under load, with other options at each start: what was acknowledged is
-// there and unchanged, nothing is there twice or by half, and every retry gives the first reply.
+// there and unchanged, nothing is there twice or by half, and every retry gives the first reply. In
+// every second round a server is killed while it starts before, too.
 namespace records::faults {
 namespace {
 
@@ -60,7 +62,10 @@ struct Sent {
 class KillServerTest : public testing::Test {
  protected:
   KillServerTest()
-      : seed_(Seed()), random_(seed_), address_(absl::StrCat("127.0.0.1:", FreePort())) {
+      : seed_(Seed()),
+        random_(seed_),
+        port_(FreePort()),
+        address_(absl::StrCat("127.0.0.1:", port_)) {
     std::cout << "seed " << seed_ << "; replay: RECORDS_SEED=" << seed_
               << " faults_kill_server_test\n";
   }
@@ -69,7 +74,7 @@ class KillServerTest : public testing::Test {
     return words[random_() % words.size()];
   }
 
-  void Start(bool with_timeline) {
+  void Spawn(bool with_timeline) {
     std::vector<std::string> words = {RECORDSD,
                                       "--data=" + (folder_ / "data"),
                                       "--listen=" + address_,
@@ -84,6 +89,10 @@ class KillServerTest : public testing::Test {
     words.push_back("--serve=" +
                     (with_timeline ? AnyOf({"all", "ledger,timeline"}) : std::string("ledger")));
     server_.Start(words, folder_ / "recordsd.log");
+  }
+
+  void Start(bool with_timeline) {
+    Spawn(with_timeline);
     channel_ = grpc::CreateChannel(address_, grpc::experimental::LocalCredentials(LOCAL_TCP));
     const absl::Time deadline = absl::Now() + kPatience;
     while (!channel_->WaitForConnected(std::chrono::system_clock::now() +
@@ -96,6 +105,45 @@ class KillServerTest : public testing::Test {
                                  folder_ / "data", "--role", "contact-officer", "--name", "amy"});
     ASSERT_EQ(ran.status, 0);
     token_ = std::string(absl::StripAsciiWhitespace(ran.out));
+  }
+
+  // Kills a server up to 300 ms after its process began, once or twice: while it opens its stores,
+  // replays and folds, or when it just serves.
+  void KillWhileStarting() {
+    for (uint64_t times = 1 + random_() % 2; times > 0; --times) {
+      const int64_t before = LogOfStore();
+      Spawn(random_() % 4 != 3);
+      Wait(absl::Milliseconds(random_() % 300));
+      ASSERT_TRUE(server_.IsRunning()) << "it ended by itself: " << Said();
+      const bool is_starting = !Listens(port_);
+      const bool has_store = LogOfStore() != before;
+      ASSERT_TRUE(WIFSIGNALED(server_.End(SIGKILL)));
+      ++killed_early_;
+      if (is_starting) ++killed_starting_;
+      if (is_starting && has_store) ++killed_replaying_;
+    }
+  }
+
+  // When RocksDB's own log of the store last changed, which each process that opens it does; 0:
+  // there is none.
+  int64_t LogOfStore() const {
+    struct stat about {};
+    if (stat((folder_ / "data/log/LOG").c_str(), &about) != 0) return 0;
+    return absl::ToUnixNanos(absl::TimeFromTimespec(about.st_ctim));
+  }
+
+  // The kill falls when it falls: there is nothing to wait for.
+  void Wait(absl::Duration duration) {
+    absl::MutexLock lock(&mutex_);
+    bool never = false;
+    mutex_.AwaitWithTimeout(absl::Condition(&never), duration);
+  }
+
+  // What a kill leaves is verified without a server.
+  void Verify() {
+    const Ran verified = RunToItsEnd({RECORDSCTL, "log", "verify", "--data", folder_ / "data"});
+    EXPECT_EQ(verified.status, 0) << verified.out;
+    ++verified_;
   }
 
   // The end of what the server logged.
@@ -192,10 +240,8 @@ class KillServerTest : public testing::Test {
       };
       EXPECT_TRUE(mutex_.AwaitWithTimeout(absl::Condition(&progress), kPatience))
           << "too little was acknowledged to test anything";
-      bool never = false;
-      const absl::Duration load = absl::Milliseconds(200 + random_() % 1800);
-      mutex_.AwaitWithTimeout(absl::Condition(&never), load);
     }
+    Wait(absl::Milliseconds(200 + random_() % 1800));
     ASSERT_TRUE(server_.IsRunning()) << "it ended by itself: " << Said();
     const int status = server_.End(SIGKILL);
     for (std::thread& client : clients) client.join();
@@ -300,6 +346,7 @@ class KillServerTest : public testing::Test {
   TempFolder folder_;
   const uint64_t seed_;
   std::mt19937_64 random_;
+  const int port_;
   const std::string address_;
   ServerProcess server_;
   std::shared_ptr<grpc::Channel> channel_;  // lint: allow(shared_ptr) gRPC's
@@ -312,18 +359,26 @@ class KillServerTest : public testing::Test {
   size_t acknowledged_ = 0;
   size_t settled_ = 0;
   size_t written_unacknowledged_ = 0;
+  size_t killed_early_ = 0;      // up to 300 ms after the process began,
+  size_t killed_starting_ = 0;   // of which it did not listen yet,
+  size_t killed_replaying_ = 0;  // of which it had opened its store
+  size_t verified_ = 0;
 };
 
 TEST_F(KillServerTest, WhatWasAcknowledgedLastsAndRetriesAreSafe) {
   const int kills = Full() ? 100 : 5;
+  const int verified_each = Full() ? 10 : 3;
   for (int round = 0; round < kills && !HasFatalFailure(); ++round) {
     // Without the view its checks come after the next start.
     const bool with_timeline = round % 4 != 3;
+    if (round % 2 == 0) KillWhileStarting();
+    if (HasFatalFailure()) return;
     Start(with_timeline);
     if (HasFatalFailure()) return;
     CheckAfterStart(with_timeline);
     if (HasFatalFailure()) return;
     LoadAndKill(round);
+    if ((round + 1) % verified_each == 0) Verify();
   }
   ASSERT_FALSE(HasFatalFailure());
   Start(true);
@@ -336,11 +391,17 @@ TEST_F(KillServerTest, WhatWasAcknowledgedLastsAndRetriesAreSafe) {
   for (const std::string& customer : customers) CheckTimeline(customer, true);
   const int status = server_.End(SIGTERM);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-  const Ran verified = RunToItsEnd({RECORDSCTL, "log", "verify", "--data", folder_ / "data"});
-  EXPECT_EQ(verified.status, 0) << verified.out;
+  Verify();
   std::cout << kills << " kills, " << sent_.size() << " requests, " << acknowledged_
             << " acknowledged before a kill, " << settled_ << " settled by a retry, of which "
-            << written_unacknowledged_ << " contacts were there before it\n";
+            << written_unacknowledged_ << " contacts were there before it; " << killed_early_
+            << " kills more within 300 ms of a "
+            << "start, " << killed_starting_ << " of them before it listened, " << killed_replaying_
+            << " of these with its store open; " << verified_ << " times verified\n";
+  if (Full()) {
+    EXPECT_GT(killed_starting_, 0u) << "no kill hit a server that starts";
+    EXPECT_GT(killed_replaying_, 0u) << "no kill hit a server that replays";
+  }
   EXPECT_GT(settled_, 0u) << "no kill came between a request and its reply";
 }
 

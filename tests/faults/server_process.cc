@@ -22,6 +22,14 @@ namespace {
   _exit(127);
 }
 
+sockaddr_in Loopback(int port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  return address;
+}
+
 }  // namespace
 
 ServerProcess::~ServerProcess() {
@@ -71,9 +79,7 @@ Ran RunToItsEnd(const std::vector<std::string>& words) {
 
 int FreePort() {
   const int one = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  sockaddr_in address = Loopback(0);
   socklen_t size = sizeof(address);
   if (bind(one, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
       getsockname(one, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
@@ -81,6 +87,14 @@ int FreePort() {
   }
   close(one);
   return ntohs(address.sin_port);
+}
+
+bool Listens(int port) {
+  const int one = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const sockaddr_in address = Loopback(port);
+  const int result = connect(one, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+  close(one);
+  return result == 0;
 }
 
 }  // namespace records::faults

@@ -40,4 +40,7 @@ Ran RunToItsEnd(const std::vector<std::string>& words);
 // A TCP port of the loopback that is free now.
 int FreePort();
 
+// Whether somebody takes connections at that port of the loopback, now.
+bool Listens(int port);
+
 }  // namespace records::faults
