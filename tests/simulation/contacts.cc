@@ -9,6 +9,7 @@
 #include "eventstore/stream_name.h"
 #include "records/events/v1/contact.pb.h"
 #include "services/customer/customers.h"
+#include "services/errors/errors.h"
 
 namespace records::simulation {
 namespace {
@@ -142,13 +143,15 @@ void Contacts::Done(Request& request, const absl::StatusOr<services::Outcome>& o
   if (absl::IsAlreadyExists(outcome.status())) {
     report_.Broken(kName, request.name + " was refused as another's request id");
   }
-  if (absl::IsFailedPrecondition(outcome.status())) {
-    if (customer.fenced_at.has_value()) {
-      request.refused = true;
-      report_.Fired("fence-refused");
-    } else {
-      report_.Fired("key-ended-or-clock-refused");
-    }
+  const std::string reason = services::ReasonOf(outcome.status());
+  if (reason == "SUBJECT_FENCED" || reason == "KEY_ENDED") {
+    report_.Broken(kName, request.name + " was told that its customer is being erased");
+  }
+  // Whoever writes is told nothing of the fence; a product's customer is gone soon after, ours
+  // stays.
+  if (reason == "SERVER_BUSY" && customer.fenced_at.has_value()) {
+    request.refused = true;
+    report_.Fired("fence-refused");
   }
 }
 
