@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -20,18 +22,20 @@ class AccessChecker {
   // A decision was made: yes or no.
   void Decided(const std::string& caller, bool allowed, Report& report) const;
 
-  // A question was answered; its trace carries `trace`.
-  void Answered(const std::string& trace) { answered_.insert(trace); }
+  // A question about a customer was answered; its trace carries `trace`.
+  void Answered(const std::string& trace, size_t customer) { answered_[trace] = customer; }
 
-  // `traces`: all that stand in the log.
-  void Check(const std::set<std::string>& traces, Report& report) const;
+  // `traces`: all that stand in the log and open. `may_be_closed`: whether those of a customer may
+  // not open any more; then nobody can tell.
+  void Check(const std::set<std::string>& traces,
+             const std::function<bool(size_t customer)>& may_be_closed, Report& report) const;
 
   size_t answers() const { return answered_.size(); }
 
  private:
   std::set<std::string> changing_;
   std::map<std::string, bool> granted_;
-  std::set<std::string> answered_;
+  std::map<std::string, size_t> answered_;  // about whom
 };
 
 }  // namespace records::simulation

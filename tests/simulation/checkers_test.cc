@@ -80,6 +80,21 @@ TEST_F(CheckersTest, AnAppendThatIsCutShortIsNamed) {
   EXPECT_THAT(Sequences(), HasSubstr("cut short"));
 }
 
+TEST_F(CheckersTest, AnAppendThatIsCutShortByAnotherIsNamed) {
+  events()[3].event.mutable_append()->set_count(2);
+  EXPECT_THAT(Sequences(), HasSubstr("0/4 is the end of an append cut short"));
+}
+
+TEST_F(CheckersTest, AnAppendWhoseEventsCountDifferentlyIsNamed) {
+  events()[7].event.mutable_append()->set_count(3);
+  EXPECT_THAT(Sequences(), HasSubstr("0/8 stands apart from its append"));
+}
+
+TEST_F(CheckersTest, AnEventBeyondTheEndOfItsAppendIsNamed) {
+  events()[7].event.mutable_append()->set_index(2);
+  EXPECT_THAT(Sequences(), HasSubstr("0/8 is beyond the end of its append"));
+}
+
 TEST_F(CheckersTest, ARequestKeyThatComesTwiceIsNamed) {
   *events()[5].event.mutable_append() = events()[0].event.append();
   EXPECT_THAT(Sequences(), HasSubstr("for the second time"));
@@ -212,13 +227,26 @@ TEST(AccessCheckerTest, WhileAChangeIsUnderWayBothAnswersMayCome) {
 
 TEST(AccessCheckerTest, AnAnswerWithoutItsTraceIsNamed) {
   AccessChecker access;
-  access.Answered("q1");
+  access.Answered("q1", 7);
+  const auto open = [](size_t) { return false; };
   Report traced(false);
-  access.Check({"q1", "q2"}, traced);
+  access.Check({"q1", "q2"}, open, traced);
   EXPECT_FALSE(traced.broken().has_value());
   Report untraced(false);
-  access.Check({"q2"}, untraced);
+  access.Check({"q2"}, open, untraced);
   EXPECT_THAT(untraced.broken().value_or(""), HasSubstr("no trace: q1"));
+}
+
+TEST(AccessCheckerTest, AnAnswerAboutAnotherIsHeldAgainstItsTraceThoughACustomerIsFenced) {
+  AccessChecker access;
+  access.Answered("q1", 0);
+  access.Answered("q2", 1);
+  const auto first_is_fenced = [](size_t customer) { return customer == 0; };
+  Report report(false);
+  access.Check({"q2"}, first_is_fenced, report);
+  EXPECT_FALSE(report.broken().has_value());
+  access.Check({}, first_is_fenced, report);
+  EXPECT_THAT(report.broken().value_or(""), HasSubstr("no trace: q2"));
 }
 
 }  // namespace

@@ -19,6 +19,33 @@ std::string Place(const StoredEvent& event) {
   return absl::StrCat(event.position.partition, "/", event.position.sequence);
 }
 
+bool EndsAppend(const StoredEvent& stored) {
+  return stored.event.append().index() + 1 == stored.event.append().count();
+}
+
+// `before`: its neighbour; nullptr: it is the first.
+void CheckAppend(const StoredEvent* before, const StoredEvent& stored,
+                 std::set<std::string>& request_keys, Report& report) {
+  const records::log::v1::Append& append = stored.event.append();
+  if (append.index() >= append.count()) {
+    report.Broken(kName, absl::StrCat(Place(stored), " is beyond the end of its append"));
+  }
+  if (append.index() == 0) {
+    if (before != nullptr && !EndsAppend(*before)) {
+      report.Broken(kName, absl::StrCat(Place(*before), " is the end of an append cut short"));
+    }
+    if (!append.request_key().empty() && !request_keys.insert(append.request_key()).second) {
+      report.Broken(kName, absl::StrCat(Place(stored), " has a request key for the second time"));
+    }
+    return;
+  }
+  if (before == nullptr || before->event.append().index() + 1 != append.index() ||
+      before->event.append().count() != append.count() ||
+      before->event.append().request_key() != append.request_key()) {
+    report.Broken(kName, absl::StrCat(Place(stored), " stands apart from its append"));
+  }
+}
+
 void CheckTree(const std::vector<StoredEvent>& events, std::set<std::string>& request_keys,
                Report& report) {
   std::map<std::string, uint64_t> next_revision;
@@ -41,18 +68,11 @@ void CheckTree(const std::vector<StoredEvent>& events, std::set<std::string>& re
       }
       recorded = event.recorded_at_us();
     }
-    const records::log::v1::Append& append = event.append();
-    if (append.index() == 0) {
-      if (i + append.count() > events.size()) {
-        report.Broken(kName, absl::StrCat(Place(stored), " begins an append that is cut short"));
-      }
-      if (!append.request_key().empty() && !request_keys.insert(append.request_key()).second) {
-        report.Broken(kName, absl::StrCat(Place(stored), " has a request key for the second time"));
-      }
-    } else if (i == 0 || events[i - 1].event.append().index() + 1 != append.index() ||
-               events[i - 1].event.append().request_key() != append.request_key()) {
-      report.Broken(kName, absl::StrCat(Place(stored), " stands apart from its append"));
-    }
+    const StoredEvent* const before = i == 0 ? nullptr : &events[i - 1];
+    CheckAppend(before, stored, request_keys, report);
+  }
+  if (!events.empty() && !EndsAppend(events.back())) {
+    report.Broken(kName, absl::StrCat(Place(events.back()), " is the end of an append cut short"));
   }
 }
 

@@ -149,12 +149,12 @@ void Staff::Answer(Process& process, const services::Authorised& caller, size_t 
   trace.set_method(caller.method);
   // A product's trace has a reference here when it was refused; ours finds it again by it.
   trace.set_asked_for(name);
-  process.tracer().Trace(*entry, services::kCustomers, trace,
-                         process.WhileAlive<absl::Status>([this, name](absl::Status traced) {
-                           report_.Trace("staff: ", name, " -> ",
-                                         absl::StatusCodeToString(traced.code()));
-                           if (traced.ok()) access_.Answered(name);
-                         }));
+  process.tracer().Trace(
+      *entry, services::kCustomers, trace,
+      process.WhileAlive<absl::Status>([this, name, customer](absl::Status traced) {
+        report_.Trace("staff: ", name, " -> ", absl::StatusCodeToString(traced.code()));
+        if (traced.ok()) access_.Answered(name, customer);
+      }));
 }
 
 bool Staff::Settle(Process& process) {
@@ -192,11 +192,9 @@ void Staff::Check(Process& process, const LogSnapshot& snapshot) {
       if (read != nullptr) traces.insert(read->trace().asked_for());
     }
   }
-  // The traces of a fenced customer no longer open: then nobody can tell.
-  for (size_t customer = 0; customer < contacts_.customers(); ++customer) {
-    if (contacts_.MayBeFenced(customer)) return;
-  }
-  access_.Check(traces, report_);
+  // The traces of a fenced customer no longer open.
+  access_.Check(
+      traces, [this](size_t customer) { return contacts_.MayBeFenced(customer); }, report_);
 }
 
 }  // namespace records::simulation
