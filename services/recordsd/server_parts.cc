@@ -278,6 +278,9 @@ absl::Status Server::Parts::StartMetrics() {
                     "Connections closed at once since the start, because there were too many",
                     {},
                     [this] { return static_cast<double>(acceptor->refused()); }});
+  gauges.push_back({"records_open_streams", "Follows and other streams under way", {}, [this] {
+                      return static_cast<double>(authoriser->streams().size());
+                    }});
   gauges.push_back({"records_keys", "Live keys", {}, [this] {
                       return static_cast<double>(keys->GetStatus().keys);
                     }});

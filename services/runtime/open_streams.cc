@@ -44,6 +44,11 @@ absl::Status ServerStopping() {
                  "The server is stopping. Call again: what was acknowledged is kept.");
 }
 
+size_t OpenStreams::size() const {
+  absl::MutexLock lock(&state_->mutex);
+  return state_->ends.size();
+}
+
 bool OpenStreams::ended() const {
   absl::MutexLock lock(&state_->mutex);
   return state_->ended;

@@ -41,6 +41,8 @@ class OpenStreams {
   void EndAll();
 
   bool ended() const;
+  // Streams that are open now.
+  size_t size() const;
 
  private:
   struct State {

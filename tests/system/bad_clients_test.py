@@ -18,11 +18,12 @@ from raw_client import Connection, encode, frame, literal, prefixed  # noqa: E40
 FULL = os.environ.get("RECORDS_FULL") == "1"
 SEED = int(os.environ.get("RECORDS_SEED", random.SystemRandom().randrange(1 << 32)))
 
-# What gRPC's own quota allows (services/recordsd) must not be passed, whatever is sent.
-GROWTH_MAX_KIB = 256 * 1024
+# What a server that kept what an attack sends would pass; those that may cost more say so.
+GROWTH_MAX_KIB = 48 * 1024
 DESCRIPTOR_SLACK = 16
-# Each test asks for so many answers during the attack and after it.
+# Each test asks for so many answers before the attack and after it, and for one in so many seconds of it.
 ANSWERS = 20
+SECONDS_TO_AN_ANSWER = 15
 
 TIMELINE = "TimelineService/GetTimeline"
 FOLLOW = "TimelineService/FollowTimeline"
@@ -74,6 +75,7 @@ class AttackTest(SystemTest):
 
     FLAGS = ("--calls-per-second", "100000")
     HEALTHY_PAUSE_SECONDS = 0
+    growth_max_kib = GROWTH_MAX_KIB
 
     @classmethod
     def setUpClass(cls):
@@ -111,11 +113,14 @@ class AttackTest(SystemTest):
         self.healthy.start()
         self.healthy.more(ANSWERS)
         self.memory, self.descriptors = self.memory_kib(), self.open_descriptors()
+        self.began, self.answered_before = time.monotonic(), self.healthy.answered
 
     def tearDown(self):
+        lasted, answered = time.monotonic() - self.began, self.healthy.answered - self.answered_before
         self.healthy.more(ANSWERS)
         self.assertIsNone(self.server.process.poll(), self.server.log())
-        self.assertLess(self.memory_kib() - self.memory, GROWTH_MAX_KIB)
+        self.assertGreaterEqual(answered, int(lasted / SECONDS_TO_AN_ANSWER), "answers during the attack")
+        self.assertLess(self.memory_kib() - self.memory, self.growth_max_kib)
         self.close_all()
         wait_until(lambda: self.open_descriptors() <= self.descriptors + DESCRIPTOR_SLACK, "descriptors to be closed")
         self.healthy.stopping.set()
@@ -134,6 +139,9 @@ class AttackTest(SystemTest):
     def open_descriptors(self):
         return len(os.listdir(self.proc("fd")))
 
+    def gauge(self, name):
+        return float(re.search(rf"^{name} (\S+)", self.server.metrics_page(), re.M)[1])
+
     def connect(self, **more):
         self.connections.append(Connection(self.server.listen, **more))
         return self.connections[-1]
@@ -147,6 +155,11 @@ class AttackTest(SystemTest):
         """One whole call of the bad caller."""
         more.setdefault("token", self.tokens["mallory"])
         return (connection or self.connect()).unary(method, message, **more)
+
+
+# What RFC 9113 calls an error of the connection and gRPC 1.51 passes over, as seen.
+TOLERATED = ("DATA on no stream", "DATA on an idle stream", "HEADERS on an even stream", "WINDOW_UPDATE beyond 2^31",
+             "PUSH_PROMISE from a client")
 
 
 class MalformedTest(AttackTest):
@@ -184,6 +197,7 @@ class MalformedTest(AttackTest):
             with self.subTest(name):
                 connection = self.connect()
                 connection.send_raw(data)
+                self.assertTrue(name in TOLERATED or connection.ended_by_server())
                 connection.close()
         for _ in range(500 if FULL else 100):
             connection = self.connect()
@@ -192,15 +206,25 @@ class MalformedTest(AttackTest):
                                           self.random.randrange(8), self.random.randbytes(self.random.randrange(64))))
             connection.close()
 
-    def test_header_blocks_without_end_are_cut_off(self):
+    def test_header_blocks_without_end_cost_what_was_sent_until_their_connection_ends(self):
+        # gRPC 1.51 looks at the size of each frame, not of all (CVE-2023-33953): deploy/README.md, the proxy's part.
+        self.growth_max_kib = 128 * 1024
+        self.send_headers_without_end(64 << 20)
+        once = self.memory_kib()
+        for _ in range(3):
+            self.send_headers_without_end(64 << 20)
+        self.assertLess(self.memory_kib() - once, GROWTH_MAX_KIB)
+
+    def send_headers_without_end(self, size):
         connection = self.connect()
         connection.send_raw(frame(raw.HEADERS, 0, 1, connection.h2.encoder.encode(connection.headers(TIMELINE))))
         sent = 0
         field = literal(b"abc", b"v" * 1024)
-        while sent < (64 << 20) and connection.send_raw(frame(raw.CONTINUATION, 0, 1, field)):
+        while sent < size and connection.send_raw(frame(raw.CONTINUATION, 0, 1, field)):
             sent += len(field)
-        # Either is right: cut off, or taken for a while and forgotten. What must not be is growth (tearDown).
         self.assertGreater(sent, 16 << 10)
+        connection.close()
+        wait_until(lambda: self.open_descriptors() <= self.descriptors, "the connection to be forgotten")
 
     def test_messages_that_are_none_get_a_status(self):
         for data in (b"\xff" * 20, b"\x0a\xff\xff\xff\xff\x0f", self.random.randbytes(500)):
@@ -220,6 +244,8 @@ class MalformedTest(AttackTest):
             self.assertNotIn(connection.wait(stream).status, (raw.OK, None))
 
     def test_headers_that_no_client_sends(self):
+        # Where two say who calls, or what for, nobody is believed.
+        refused = {"authorization": raw.UNAUTHENTICATED, "purpose": raw.INVALID_ARGUMENT}
         for extra in ([("grpc-timeout", "99999999999H")], [("grpc-timeout", "-1S")], [("grpc-encoding", "rot13")],
                       [("grpc-trace-bin", "!!!")], [("authorization", "Bearer x")] * 3, [("purpose", "x" * 4000)],
                       [("purpose", "service-delivery")] * 2, [("x-" + "y" * 200, "z")]):
@@ -227,9 +253,10 @@ class MalformedTest(AttackTest):
                 connection = self.connect()
                 stream = connection.begin(TIMELINE, prefixed(self.request), self.tokens["mallory"], extra=extra)
                 try:
-                    connection.wait(stream)
+                    status = connection.wait(stream).status
                 except ConnectionError:
-                    pass  # gRPC may drop the connection for a header that it cannot read: its own, nobody else's
+                    continue  # gRPC may drop the connection for a header that it cannot read: its own, nobody else's
+                self.assertEqual(status, refused.get(extra[0][0], status))
 
 
 class OversizedTest(AttackTest):
@@ -285,8 +312,19 @@ class OversizedTest(AttackTest):
 
     def test_a_stream_of_rows_that_is_never_read(self):
         connection = self.connect(window=0)
-        stream = connection.begin(IMPORT, prefixed(b"\xff" * 10), self.tokens["mallory"], end=False)
-        self.assertFalse(connection.calls[stream].ended)
+        row = prefixed(encode("ImportContactsRequest", f'request_id: "{uuid.uuid4()}"') + b"\x12\x00" * 2000)
+        stream = connection.begin(IMPORT, b"", self.tokens["mallory"], end=False)
+        sent, largest = 0, 64 << 20
+        # No reply can leave, so the server stops reading: what it took is its window of rows and gRPC's of bytes.
+        while sent < largest:
+            if connection.h2.local_flow_control_window(stream) < len(row) and not connection.pump(1):
+                break
+            if connection.h2.local_flow_control_window(stream) >= len(row):
+                connection.send_body(stream, row, end=False)
+                sent += len(row)
+        print(f"  the server took {sent >> 10} KiB of rows", flush=True)
+        self.assertLess(sent, largest)
+        self.assertFalse(connection.calls[stream].ended, connection.why)
 
 
 class FloodTest(AttackTest):
@@ -315,6 +353,7 @@ class FloodTest(AttackTest):
                 sock.close()
 
     def test_streams_opened_and_reset_at_once(self):
+        self.growth_max_kib = 256 * 1024  # thousands of calls are under way until gRPC has seen their resets
         headers_seen = 0
         for _ in range(20 if FULL else 4):
             connection = self.connect()
@@ -339,6 +378,7 @@ class FloodTest(AttackTest):
             connection.pump(0)
 
     def test_pings_settings_and_empty_frames_without_end(self):
+        self.growth_max_kib = 2 * GROWTH_MAX_KIB  # answers that the client has not read yet
         floods = [frame(raw.PING, 0, 0, b"12345678"), frame(raw.SETTINGS, 0, 0),
                   frame(raw.PRIORITY, 0, 1, b"\x00\x00\x00\x03\x10"),
                   frame(raw.WINDOW_UPDATE, 0, 0, b"\x00\x00\x00\x01")]
@@ -359,22 +399,28 @@ class FloodTest(AttackTest):
 
     def test_readers_that_never_read(self):
         follow = encode("FollowTimelineRequest", 'customer: "R1"')
-        for _ in range(8 if FULL else 3):
+        follows = 800 if FULL else 300
+        # A queue of 64 messages of 4 KB each, and as much again; all 400 messages would be 1,600 KB.
+        self.growth_max_kib = follows * 700
+        for _ in range(follows // 100):
             connection = self.connect(window=0)
             for _ in range(100):
                 connection.begin(FOLLOW, prefixed(follow), self.tokens["mallory"])
                 connection.begin(TIMELINE, prefixed(self.request), self.tokens["mallory"])
                 connection.pump(0)
+        wait_until(lambda: self.gauge("records_open_streams") >= follows, "the follows to begin")
         busy = self.connect()
-        for number in range(200):
-            self.assertEqual(self.bad(RECORD, record_request(f"while they do not read {number}"), busy).status, raw.OK)
+        for number in range(400):
+            message = record_request(f"while they do not read {number} " + "x" * 3_900)
+            self.assertEqual(self.bad(RECORD, message, busy).status, raw.OK)
 
     def test_calls_without_end_or_deadline(self):
         connection = self.connect()
         for _ in range(200):
             unfinished = prefixed(b"x" * 50, length=500_000)
-            stream = connection.begin(RECORD, unfinished, self.tokens["mallory"], end=False)
-        self.assertFalse(connection.calls[stream].ended)
+            connection.begin(RECORD, unfinished, self.tokens["mallory"], end=False)
+        connection.pump(1)
+        self.assertEqual([call.status for call in connection.calls.values() if call.ended], [])
         wait = encode("GetTimelineRequest", 'customer: "R1" read_your_write: "bm90IGEgdG9rZW4"')
         self.assertEqual(self.bad(TIMELINE, wait).status, raw.INVALID_ARGUMENT)
 
@@ -455,8 +501,7 @@ class DescriptorTest(AttackTest):
     def test_more_connections_than_are_allowed(self):
         for _ in range(2 * self.CONNECTIONS_MAX):
             self.connect()
-        counted = re.compile(r"^records_connections_refused (\d+)", re.M)
-        wait_until(lambda: int(counted.search(self.server.metrics_page())[1]) >= self.CONNECTIONS_MAX,
+        wait_until(lambda: self.gauge("records_connections_refused") >= self.CONNECTIONS_MAX,
                    "connections to be turned away")
         self.assertTrue(self.connections[-1].ended_by_server())
         self.assertEqual(self.bad(TIMELINE, self.request, self.connections[0]).status, raw.OK)
