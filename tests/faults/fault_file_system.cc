@@ -43,7 +43,7 @@ double Fraction(std::mt19937_64& random) {
 
 std::string_view Name(Fault fault) {
   static constexpr std::array<std::string_view, kFaultCount> kNames = {
-      "none", "crash", "torn write", "short write", "EIO", "ENOSPC", "lying sync"};
+      "none", "crash", "torn write", "short write", "EIO", "ENOSPC", "lying sync", "EIO on a read"};
   return kNames[static_cast<size_t>(fault)];
 }
 
@@ -69,6 +69,8 @@ bool CanBefall(Fault fault, Operation operation) {
              operation == Operation::kLink || operation == Operation::kMakeFolder;
     case Fault::kLyingSync:
       return IsSync(operation);
+    case Fault::kReadError:
+      return false;
   }
   return false;
 }
@@ -94,6 +96,7 @@ void FaultFileSystem::Arm(FaultPlan plan) {
   plan_ = std::move(plan);
   random_.seed(plan_.seed);
   operations_.clear();
+  reads_ = 0;
   fired_ = false;
   written_short_ = nullptr;
   went_on_ = false;
@@ -102,6 +105,11 @@ void FaultFileSystem::Arm(FaultPlan plan) {
 std::vector<Operation> FaultFileSystem::operations() const {
   const std::lock_guard lock(mutex_);
   return operations_;
+}
+
+uint64_t FaultFileSystem::reads() const {
+  const std::lock_guard lock(mutex_);
+  return reads_;
 }
 
 bool FaultFileSystem::fired() const {
@@ -132,6 +140,7 @@ FaultFileSystem::Verdict FaultFileSystem::Judge(Operation operation, const std::
   const bool again = std::exchange(fired_, true);
   switch (plan_.fault) {
     case Fault::kNone:
+    case Fault::kReadError:
       return {};
     case Fault::kCrash:
       crashed_ = true;

@@ -19,7 +19,7 @@
 
 namespace records::faults {
 
-// What a program asks of the disk. Reads are not counted: they change nothing.
+// What a program asks of the disk. Reads change nothing and are counted apart.
 enum class Operation {
   kOpen,
   kCreate,
@@ -44,8 +44,9 @@ enum class Fault {
   kError,       // EIO, once; after a failed sync the kernel forgets what was not written
   kNoSpace,     // ENOSPC, from then on for all that needs room
   kLyingSync,   // from then on syncs say OK and do nothing: a control, it must be seen
+  kReadError,   // EIO, once, for who reads; FaultPlan::at counts reads
 };
-inline constexpr size_t kFaultCount = 7;
+inline constexpr size_t kFaultCount = 8;
 
 std::string_view Name(Fault fault);
 std::string_view Name(Operation operation);
@@ -68,8 +69,8 @@ struct FaultPlan {
 // it keeps, for each file, what was synced, and for each folder, which names were. CutPower() makes
 // of these what a disk may hold after a power cut.
 //
-// Not modelled: reads that fail or flip, files of RocksDB's own log (LOG*) and locks, writes by
-// mmap, room taken by fallocate, dup of descriptors.
+// Not modelled: reads of other bytes than were written, files of RocksDB's own log (LOG*) and
+// locks, writes by mmap, room taken by fallocate, dup of descriptors.
 //
 // Thread-safe. One at a time in a process; all files below `folder` must be closed at CutPower(),
 // Load() and the end.
@@ -91,6 +92,8 @@ class FaultFileSystem {
 
   // Operations since Arm(), in order.
   std::vector<Operation> operations() const;
+  // Reads since Arm(); none of the file system's own.
+  uint64_t reads() const;
   // Whether the armed fault struck.
   bool fired() const;
   // kShortWrite: whether the program wrote to that file again afterwards.
@@ -111,6 +114,8 @@ class FaultFileSystem {
   using Outcome = std::optional<ssize_t>;  // -1: errno says why
   Outcome Open(int folder, const char* path, int flags, mode_t mode);
   Outcome Close(int file);
+  // Of a read: nullopt, or that it fails.
+  Outcome Read(int file);
   Outcome Write(int file, const void* bytes, size_t size, std::optional<off_t> at);
   Outcome Truncate(int file, off_t size);
   Outcome Sync(int file);
@@ -168,6 +173,7 @@ class FaultFileSystem {
   std::mt19937_64 random_;
   std::vector<Operation> operations_;
   bool fired_ = false;
+  uint64_t reads_ = 0;
   const Node* written_short_ = nullptr;
   bool went_on_ = false;
   bool crashed_ = false;

@@ -129,6 +129,15 @@ FaultFileSystem::Outcome FaultFileSystem::Close(int file) {
   return verdict.error != 0 ? Fail(verdict.error) : result;
 }
 
+FaultFileSystem::Outcome FaultFileSystem::Read(int file) {
+  const std::lock_guard lock(mutex_);
+  if (Find(file) == nullptr) return std::nullopt;
+  ++reads_;
+  if (plan_.fault != Fault::kReadError || fired_ || reads_ < plan_.at) return std::nullopt;
+  fired_ = true;
+  return Fail(EIO);
+}
+
 FaultFileSystem::Outcome FaultFileSystem::Write(int file, const void* bytes, size_t size,
                                                 std::optional<off_t> at) {
   const std::lock_guard lock(mutex_);

@@ -1,7 +1,9 @@
-// The calls of the C library that change files, for test programs with a FaultFileSystem: it hears
-// of those that are about its folder; all others go to the kernel as ever. Defined in the program,
-// they come before the library's, also for RocksDB and libstdc++ (symbol interposition, ELF gABI).
+// The calls of the C library that change or read files, for test programs with a FaultFileSystem:
+// it hears of those that are about its folder; all others go to the kernel as ever. Defined in the
+// program, they come before the library's, also for RocksDB and libstdc++ (symbol interposition,
+// ELF gABI).
 #undef _FORTIFY_SOURCE
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/sendfile.h>
@@ -54,6 +56,12 @@ FILE* OpenStream(const char* path, const char* mode) {
   return file < 0 ? nullptr : fdopen(file, mode);
 }
 
+// Whether a read of that file fails.
+bool ReadFails(int file) {
+  FaultFileSystem* const files = FaultFileSystem::Current();
+  return files != nullptr && files->Read(file).has_value();
+}
+
 ssize_t WriteFile(int file, const void* bytes, size_t size) {
   return Either(
       [&](FaultFileSystem& files) { return files.Write(file, bytes, size, std::nullopt); },
@@ -102,6 +110,21 @@ FILE* fopen64(const char* path, const char* mode) { return OpenStream(path, mode
 int close(int file) {
   return Either([&](FaultFileSystem& files) { return files.Close(file); },
                 [&] { return system_calls::Close(file); });
+}
+
+ssize_t read(int file, void* bytes, size_t size) {
+  return ReadFails(file) ? -1 : syscall(SYS_read, file, bytes, size);
+}
+ssize_t pread(int file, void* bytes, size_t size, off_t at) {
+  return ReadFails(file) ? -1 : syscall(SYS_pread64, file, bytes, size, at);
+}
+// RocksDB's way to read from the beginning to the end. What it looks at is the end of the file,
+// which is not reached, and errno.
+size_t fread_unlocked(void* bytes, size_t size, size_t count, FILE* file) {
+  if (ReadFails(fileno_unlocked(file))) return 0;
+  static const auto real =
+      reinterpret_cast<decltype(&fread_unlocked)>(dlsym(RTLD_NEXT, "fread_unlocked"));
+  return real(bytes, size, count, file);
 }
 
 ssize_t write(int file, const void* bytes, size_t size) { return WriteFile(file, bytes, size); }

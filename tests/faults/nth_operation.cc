@@ -1,9 +1,13 @@
 #include "tests/faults/nth_operation.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace records::faults {
 namespace {
+
+// Reads of a scenario that fail, each in a case of its own.
+constexpr uint64_t kSampledReads = 100;
 
 // Changes nothing on the disk: a crash there is the crash at the next one.
 bool ChangesNothing(Operation operation) {
@@ -30,6 +34,7 @@ NthOperation::NthOperation(const Scenario& scenario, std::string folder)
   records->Close();
   failed_without_fault_ = records->failed_calls();
   operations_ = files_.operations();
+  reads_ = files_.reads();
   const absl::Status opened = records->Open();
   if (wrong_without_fault_.empty()) {
     wrong_without_fault_ = opened.ok() ? FindWrong(*records) : opened.ToString();
@@ -55,6 +60,10 @@ std::vector<FaultCase> NthOperation::AllCases(uint64_t seed) const {
       if (fault == Fault::kCrash && ChangesNothing(operation)) continue;
       if (CanBefall(fault, operation)) cases.push_back({fault, at, seed + at});
     }
+  }
+  const uint64_t step = std::max<uint64_t>(1, reads_ / kSampledReads);
+  for (uint64_t at = 1 + seed % step; at <= reads_; at += step) {
+    cases.push_back({Fault::kReadError, at, seed + at});
   }
   return cases;
 }

@@ -15,7 +15,7 @@ namespace records::faults {
 // One fault at one operation of a scenario.
 struct FaultCase {
   Fault fault = Fault::kCrash;
-  uint64_t at = 0;
+  uint64_t at = 0;  // the operation, or the read
   uint64_t seed = 0;
 };
 
@@ -37,7 +37,7 @@ struct CaseResult {
 
 // Faults that the loop lets happen at every operation; lying syncs are a control of their own.
 inline constexpr std::array kLoopFaults = {Fault::kCrash, Fault::kTornWrite, Fault::kShortWrite,
-                                           Fault::kError, Fault::kNoSpace};
+                                           Fault::kError, Fault::kNoSpace,   Fault::kReadError};
 
 // Runs a scenario again and again from the same beginning, with another fault each time.
 class NthOperation {
@@ -50,7 +50,7 @@ class NthOperation {
   // What is wrong without any fault: must be "".
   const std::string& wrong_without_fault() const { return wrong_without_fault_; }
 
-  // Every operation that each fault can befall.
+  // Every operation that each fault can befall, and a sample of the reads.
   std::vector<FaultCase> AllCases(uint64_t seed) const;
 
   // The scenario under a fault, the end of the process or a power cut, and the start after it.
@@ -68,6 +68,7 @@ class NthOperation {
   Acknowledgements acknowledged_before_;
   int failed_without_fault_ = 0;
   std::vector<Operation> operations_;
+  uint64_t reads_ = 0;
   std::string wrong_without_fault_;
 };
 
