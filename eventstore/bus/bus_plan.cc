@@ -20,6 +20,7 @@ constexpr int64_t kMillisecondsOfDay = int64_t{24} * 60 * 60 * 1000;
 constexpr char kRetention[] = "retention.ms";
 constexpr char kRetentionBytes[] = "retention.bytes";
 constexpr char kCleanup[] = "cleanup.policy";
+constexpr char kInSync[] = "min.insync.replicas";
 
 std::string PrincipalOf(const bus::Principal& principal) {
   return absl::StrCat("User:", principal.name());
@@ -32,7 +33,7 @@ std::map<std::string, std::string> ConfigurationOf(const bus::Topic& topic, int3
       {kCleanup, compacted ? "compact" : "delete"},
       {kRetention, "-1"},
       {kRetentionBytes, "-1"},
-      {"min.insync.replicas",
+      {kInSync,
        absl::StrCat(std::min(static_cast<int32_t>(topic.replicas_in_sync_min()), replicas))},
       {"max.message.bytes", absl::StrCat(topic.record_bytes_max())},
       // A broker that fell behind never becomes the leader: what it lacks would be lost.
@@ -123,7 +124,7 @@ class Comparison {
     differences_.push_back({.action = Action::kByHand, .text = absl::StrCat(parts...)});
   }
 
-  void CompareTopic(const BusTopic& wanted) {
+  void CompareTopic(const TopicDescription& wanted) {
     const auto it = found_.topics.find(wanted.name);
     if (it == found_.topics.end()) {
       differences_.push_back({.action = Action::kMakeTopic,
@@ -132,7 +133,7 @@ class Comparison {
                               .topic = wanted});
       return;
     }
-    const BusTopic& found = it->second;
+    const TopicDescription& found = it->second;
     if (found.partitions != wanted.partitions) {
       ByHand("topic ", wanted.name, " has ", found.partitions, " partitions, and must have ",
              wanted.partitions, ": changing that would break the order, so make it anew");
@@ -142,22 +143,25 @@ class Comparison {
              wanted.replicas, ": see kafka-reassign-partitions");
     }
     for (const auto& [parameter, value] : wanted.configuration) {
-      const auto entry = found.configuration.find(parameter);
-      CompareParameter(wanted.name, {parameter, value},
-                       entry == found.configuration.end() ? "unknown" : entry->second);
+      CompareParameter(found, {parameter, value});
     }
   }
 
-  void CompareParameter(const std::string& topic, const std::pair<std::string, std::string>& wanted,
-                        const std::string& found) {
-    if (found == wanted.second) return;
-    const std::string change =
-        absl::StrCat("topic ", topic, ": ", wanted.first, " from ", found, " to ", wanted.second);
-    if (LosesRecords(wanted.first, found, wanted.second)) {
+  void CompareParameter(const TopicDescription& found,
+                        const std::pair<std::string, std::string>& wanted) {
+    const auto entry = found.configuration.find(wanted.first);
+    const std::string before = entry == found.configuration.end() ? "unknown" : entry->second;
+    if (before == wanted.second) return;
+    const std::string change = absl::StrCat("topic ", found.name, ": ", wanted.first, " from ",
+                                            before, " to ", wanted.second);
+    if (LosesRecords(wanted.first, before, wanted.second)) {
       return ByHand(change, " would lose records: see kafka-configs");
     }
+    if (wanted.first == kInSync && Kept(wanted.second) > found.replicas) {
+      return ByHand(change, " would end all writing: more replicas first");
+    }
     BusDifference difference{.action = Action::kSetConfiguration, .text = change};
-    difference.topic.name = topic;
+    difference.topic.name = found.name;
     difference.parameter = wanted;
     differences_.push_back(std::move(difference));
   }

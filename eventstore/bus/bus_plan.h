@@ -30,7 +30,7 @@ struct BusDifference {
   Action action = Action::kByHand;
   std::string text;  // one line: what, and why where that is not plain
 
-  BusTopic topic;                                 // kMakeTopic; kSetConfiguration: its name
+  TopicDescription topic;                         // kMakeTopic; kSetConfiguration: its name
   std::pair<std::string, std::string> parameter;  // kSetConfiguration
   BusRule rule;                                   // kAddRule, kRemoveRule
 };

@@ -11,8 +11,9 @@ namespace records::eventstore {
 
 // Topics and rules of a cluster of brokers, as wanted or as found. Value types.
 
-struct BusTopic {
-  std::string name;  // with prefix
+// What a topic is, or shall be.
+struct TopicDescription {
+  std::string name;  // as the brokers know it, with prefix
   int32_t partitions = 1;
   int32_t replicas = 1;
   std::map<std::string, std::string> configuration;  // "retention.ms" and the like
@@ -48,7 +49,7 @@ struct BusRule {
 };
 
 struct BusState {
-  std::map<std::string, BusTopic> topics;
+  std::map<std::string, TopicDescription> topics;
   // nullopt: the brokers check none, or they are not looked at.
   std::optional<std::set<BusRule>> rules;
 };

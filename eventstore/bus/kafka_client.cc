@@ -22,7 +22,7 @@ void KafkaClientDeleter::operator()(rd_kafka_t* client) const {
 }
 
 absl::StatusOr<KafkaClient> OpenKafkaClient(rd_kafka_type_t type, const KafkaSettings& settings,
-                                            const KafkaProperties& more) {
+                                            const KafkaProperties& more, int events) {
   std::unique_ptr<rd_kafka_conf_t, ConfigurationDeleter> configuration(rd_kafka_conf_new());
   char why[512];
   for (const auto* properties : {&settings.properties(), &more}) {
@@ -35,6 +35,7 @@ absl::StatusOr<KafkaClient> OpenKafkaClient(rd_kafka_type_t type, const KafkaSet
     }
   }
   rd_kafka_conf_set_log_cb(configuration.get(), nullptr);
+  rd_kafka_conf_set_events(configuration.get(), events);
   rd_kafka_t* client = rd_kafka_new(type, configuration.get(), why, sizeof why);
   if (client == nullptr) return absl::InvalidArgumentError(absl::StrCat("Kafka client: ", why));
   configuration.release();  // the client's now

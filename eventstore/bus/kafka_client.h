@@ -23,9 +23,10 @@ using KafkaClient = std::unique_ptr<rd_kafka_t, KafkaClientDeleter>;
 
 using KafkaProperties = std::vector<std::pair<std::string, std::string>>;
 
-// Makes a client of librdkafka that logs nothing. kInvalidArgument: a property is not one of its.
+// Makes a client of librdkafka that logs nothing. `events` (RD_KAFKA_EVENT_*) come on its main
+// queue. kInvalidArgument: a property is not one of its.
 absl::StatusOr<KafkaClient> OpenKafkaClient(rd_kafka_type_t type, const KafkaSettings& settings,
-                                            const KafkaProperties& more);
+                                            const KafkaProperties& more, int events = 0);
 
 // As librdkafka takes a timeout: from 0 to an hour.
 int KafkaMilliseconds(absl::Duration duration);

@@ -20,7 +20,9 @@ absl::Status CheckPartitions(TopicReader& reader, const std::string& topic, uint
 
 // What Kafka says of how far this log was published.
 absl::StatusOr<Resume> FindResume(const EventLog& log, const RelayOptions& options) {
-  ASSIGN_OR_RETURN(const auto reader, TopicReader::Open(options.settings));
+  // Access rules that allow it this transactional id allow it the group of that name.
+  ASSIGN_OR_RETURN(const auto reader,
+                   TopicReader::Open(options.settings, absl::StrCat(options.prefix, ".relay")));
   const std::string log_topic = LogTopic(options.prefix);
   const std::string progress_topic = ProgressTopic(options.prefix);
   RETURN_IF_ERROR(

@@ -68,10 +68,11 @@ class TopicReader::Deadline {
   const std::chrono::steady_clock::time_point end_;
 };
 
-absl::StatusOr<std::unique_ptr<TopicReader>> TopicReader::Open(const KafkaSettings& settings) {
+absl::StatusOr<std::unique_ptr<TopicReader>> TopicReader::Open(const KafkaSettings& settings,
+                                                               const std::string& group) {
   ASSIGN_OR_RETURN(KafkaClient client,
                    OpenKafkaClient(RD_KAFKA_CONSUMER, settings,
-                                   {{"group.id", "records-reader"},
+                                   {{"group.id", group},
                                     {"isolation.level", "read_committed"},
                                     {"enable.auto.commit", "false"},
                                     {"enable.auto.offset.store", "false"},

@@ -21,7 +21,9 @@ namespace records::eventstore {
 // Not thread-safe.
 class TopicReader {
  public:
-  static absl::StatusOr<std::unique_ptr<TopicReader>> Open(const KafkaSettings& settings);
+  // `group`: what brokers know it as, and ask their access rules about; nothing is kept under it.
+  static absl::StatusOr<std::unique_ptr<TopicReader>> Open(
+      const KafkaSettings& settings, const std::string& group = "records-reader");
 
   // How many partitions a topic has. kNotFound: there is no such topic.
   [[nodiscard]] absl::StatusOr<int32_t> CountPartitions(const std::string& topic,

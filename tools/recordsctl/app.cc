@@ -23,7 +23,8 @@ constexpr double kTimeoutSecondsMax = 3600;
 
 constexpr char kFooter[] =
     "\nExit codes: 0 done; 1 refused or failed; 2 wrong usage, nothing was sent; 3 server not "
-    "reached\nor too slow; 4 partly done. `log verify` and `backup verify` have\ntheir own.";
+    "reached\nor too slow; 4 partly done. `log verify`, `backup verify` and\n`bus diff` have their "
+    "own.";
 
 // The usual help, with examples before everything else.
 class ExamplesFirst : public CLI::Formatter {
@@ -165,6 +166,7 @@ int ParseAndRun(int argc, const char* const* argv, Session& session) {
   AddKeyCommands(app, session);
   AddBackupCommands(app, session);
   AddSubjectCommands(app, session);
+  AddBusCommands(app, session);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -18,6 +18,7 @@ void AddLogCommands(CLI::App& app, Session& session);
 void AddSubjectCommands(CLI::App& app, Session& session);
 void AddKeyCommands(CLI::App& app, Session& session);
 void AddBackupCommands(CLI::App& app, Session& session);
+void AddBusCommands(CLI::App& app, Session& session);
 void AddImportCommands(CLI::App& app, Session& session);
 
 }  // namespace records::tools

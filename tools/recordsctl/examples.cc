@@ -119,6 +119,13 @@ constexpr std::pair<absl::string_view, absl::string_view> kExamples[] = {
     {"key rotate", R"(  recordsctl --purpose system-operation key rotate
   recordsctl --purpose system-operation key rotate --confirm
 )"},
+    {"bus apply", R"(  recordsctl bus apply --kafka-settings admin.properties
+  recordsctl bus apply --kafka 127.0.0.1:9092 --replicas 1 --without-acls
+)"},
+    {"bus diff", R"(  recordsctl bus diff --kafka-settings admin.properties
+)"},
+    {"bus status", R"(  recordsctl bus status --kafka-settings admin.properties
+)"},
     {"backup create", R"(  recordsctl --purpose system-operation backup create --name 2026-11-22
 )"},
     {"backup list", R"(  recordsctl --purpose system-operation backup list

@@ -37,7 +37,7 @@ class BusPlanTest : public ::testing::Test {
 
   std::vector<BusDifference> Compare() { return CompareBus(register_, options_, found_); }
 
-  BusTopic& Log() { return found_.topics.at("records.log.v1"); }
+  TopicDescription& Log() { return found_.topics.at("records.log.v1"); }
 
   // What is said when this rule is there too.
   std::vector<BusDifference> WithRule(const BusRule& rule) {
@@ -55,7 +55,7 @@ class BusPlanTest : public ::testing::Test {
 TEST_F(BusPlanTest, NothingDiffersFromWhatIsWanted) { EXPECT_THAT(Compare(), IsEmpty()); }
 
 TEST_F(BusPlanTest, ATopicIsAsTheRegisterSays) {
-  const BusTopic& work = found_.topics.at("records.work.v1");
+  const TopicDescription& work = found_.topics.at("records.work.v1");
   EXPECT_EQ(work.partitions, 2);
   EXPECT_EQ(work.replicas, 3);
   EXPECT_EQ(work.configuration.at("retention.ms"), "172800000");
@@ -110,11 +110,11 @@ TEST_F(BusPlanTest, AParameterThatKeepsMoreIsSet) {
 }
 
 TEST_F(BusPlanTest, WhatWouldLoseRecordsIsLeftToAHand) {
-  BusTopic& work = found_.topics.at("records.work.v1");
+  TopicDescription& work = found_.topics.at("records.work.v1");
   for (const auto& [name, value] : {std::pair("retention.ms", "-1"),
                                     {"retention.ms", "172800001"},
                                     {"cleanup.policy", "compact"}}) {
-    const BusTopic before = work;
+    const TopicDescription before = work;
     work.configuration[name] = value;
     const auto differences = Compare();
     ASSERT_THAT(differences, SizeIs(1)) << name;
@@ -133,9 +133,19 @@ TEST_F(BusPlanTest, PartitionsAndReplicasAreNeverChanged) {
     EXPECT_THAT(differences[0].text, HasSubstr("must have 4"));
   }
   Log().partitions = 4;
-  Log().replicas = 1;
+  Log().replicas = 2;
   ASSERT_THAT(Compare(), SizeIs(1));
   EXPECT_EQ(Compare()[0].action, Action::kByHand);
+}
+
+TEST_F(BusPlanTest, MoreCopiesAreDemandedOnlyWhereThereAreAsMany) {
+  Log().replicas = 1;
+  Log().configuration["min.insync.replicas"] = "1";
+  const auto differences = Compare();
+  ASSERT_THAT(differences, SizeIs(2));
+  EXPECT_EQ(differences[0].action, Action::kByHand);
+  EXPECT_EQ(differences[1].action, Action::kByHand);
+  EXPECT_THAT(differences[1].text, HasSubstr("would end all writing"));
 }
 
 TEST_F(BusPlanTest, ATopicTooManyIsToldAndKept) {

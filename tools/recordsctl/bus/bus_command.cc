@@ -1,0 +1,48 @@
+#include <memory>
+
+#include "tools/recordsctl/bus/bus_run.h"
+#include "tools/recordsctl/commands.h"
+
+namespace records::tools {
+namespace {
+
+void AddVerb(CLI::App* noun, Session& session, BusVerb verb, const std::string& name,
+             const std::string& help) {
+  auto* command = noun->add_subcommand(name, help);
+  auto flags = std::make_shared<BusFlags>();
+  command->add_option("--kafka", flags->kafka, "HOST:PORT of a broker on this machine");
+  command->add_option("--kafka-settings", flags->kafka_settings,
+                      "file with how the brokers are reached: bootstrap.servers,\n"
+                      "security.protocol, sasl.*, ssl.*; mode 0600 where it holds a secret");
+  command->add_option("--prefix", flags->prefix, "what the names of topics begin with, records");
+  command->add_option("--topics", flags->topics,
+                      "the topics and who may use them; deploy/kafka/topics.textproto as built in\n"
+                      "by default");
+  command
+      ->add_option("--replicas", flags->replicas_max,
+                   "at most so many copies of each topic: 1 for a single broker")
+      ->check(CLI::Range(1, 9));
+  if (verb != BusVerb::kStatus) {
+    command->add_flag("--without-acls", flags->without_rules,
+                      "do not look at access rules: for brokers that check none");
+  }
+  command->callback([&session, flags, verb] {
+    session.run = [&session, flags, verb] { return RunBusVerb(session, *flags, verb); };
+  });
+}
+
+}  // namespace
+
+void AddBusCommands(CLI::App& app, Session& session) {
+  auto* noun = app.add_subcommand("bus", "Topics of Kafka, and who may use them");
+  AddVerb(noun, session, BusVerb::kApply, "apply",
+          "Make topics and access rules as the register says. Never deletes a topic, and nothing\n"
+          "that would lose records. Again: changes nothing.");
+  AddVerb(noun, session, BusVerb::kDiff, "diff",
+          "Say what `apply` would do, and what it leaves to a hand, one line each. Ends with 0\n"
+          "nothing, 1 something, 2 could not run, 3 no broker was reached.");
+  AddVerb(noun, session, BusVerb::kStatus, "status",
+          "Show the topics, where each partition ends, and how far consumer groups are behind.");
+}
+
+}  // namespace records::tools
