@@ -1,6 +1,8 @@
 #include "tests/simulation/acknowledgement_ledger.h"
 
 #include <map>
+#include <set>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 
@@ -17,46 +19,89 @@ std::string Place(eventstore::Position position) {
 
 void AcknowledgementLedger::Acknowledged(const std::string& name,
                                          const eventstore::Appended& appended, Report& report) {
-  const auto [it, first] = entries_.try_emplace(name, Entry{.appended = appended});
-  Entry& entry = it->second;
-  if (!first &&
-      (entry.appended.first != appended.first || entry.appended.count != appended.count)) {
-    report.Broken(kName, absl::StrCat(name, " was told ", Place(entry.appended.first), " and then ",
-                                      Place(appended.first)));
+  Entry& entry = entries_[name];
+  if (!entry.appended.has_value()) entry.appended = appended;
+  if (entry.appended->first != appended.first || entry.appended->count != appended.count) {
+    report.Broken(kName, absl::StrCat(name, " was told ", Place(entry.appended->first),
+                                      " and then ", Place(appended.first)));
   }
   if (!appended.repeated && ++entry.fresh_replies > 1) {
     report.Broken(kName, absl::StrCat(name, " was made twice by what its replies say"));
   }
 }
 
-void AcknowledgementLedger::Check(const LogSnapshot& snapshot, Report& report) {
+void AcknowledgementLedger::Check(const LogSnapshot& snapshot, const NameIn& name_in,
+                                  Report& report) {
   std::map<eventstore::Position, std::string> taken;
   for (auto& [name, entry] : entries_) {
-    const eventstore::Position first = entry.appended.first;
-    const eventstore::StoredEvent* const event = snapshot.Find(first);
-    if (event == nullptr) {
-      report.Broken(kName,
-                    absl::StrCat(name, " was acknowledged at ", Place(first), " and is not there"));
-      continue;
-    }
-    if (event->event.append().count() != entry.appended.count) {
-      report.Broken(kName, absl::StrCat(name, " was acknowledged with ", entry.appended.count,
-                                        " events, the log says ", event->event.append().count()));
-    }
-    if (entry.event_id.empty()) entry.event_id = event->event.id();
-    if (entry.event_id != event->event.id()) {
-      report.Broken(kName, absl::StrCat("another event stands at ", Place(first), " than before"));
-    }
-    const auto [other, alone] = taken.try_emplace(first, name);
+    if (!entry.appended.has_value()) continue;
+    CheckMade(name, entry, snapshot, name_in, report);
+    const auto [other, alone] = taken.try_emplace(entry.appended->first, name);
     if (!alone) {
       report.Broken(kName, absl::StrCat(name, " and ", other->second, " have one place"));
     }
   }
+  CheckRefused(snapshot, name_in, report);
 }
 
-const eventstore::Appended* AcknowledgementLedger::Find(const std::string& name) const {
-  const auto it = entries_.find(name);
-  return it == entries_.end() ? nullptr : &it->second.appended;
+void AcknowledgementLedger::CheckMade(const std::string& name, Entry& entry,
+                                      const LogSnapshot& snapshot, const NameIn& name_in,
+                                      Report& report) {
+  const eventstore::Position first = entry.appended->first;
+  for (uint32_t i = 0; i < entry.appended->count; ++i) {
+    const eventstore::Position place{first.partition, first.sequence + i};
+    const eventstore::StoredEvent* const event = snapshot.Find(place);
+    if (event == nullptr) {
+      report.Broken(kName,
+                    absl::StrCat(name, " was acknowledged at ", Place(place), " and is not there"));
+      return;
+    }
+    const records::log::v1::Append& append = event->event.append();
+    if (append.count() != entry.appended->count || append.index() != i) {
+      report.Broken(kName, absl::StrCat(name, " was acknowledged with ", entry.appended->count,
+                                        " events, the log says ", append.count()));
+    }
+    if (!entry.key.empty() && append.request_key() != entry.key) {
+      report.Broken(kName, absl::StrCat(name, " was acknowledged at ", Place(place),
+                                        ", which has another request key"));
+    }
+    const auto said = name_in(*event);
+    if (said.has_value() && *said != name) {
+      report.Broken(kName, absl::StrCat(name, " was acknowledged at ", Place(place),
+                                        ", which holds ", *said));
+    }
+    if (i > 0) continue;
+    if (entry.event_id.empty()) entry.event_id = event->event.id();
+    if (entry.event_id != event->event.id()) {
+      report.Broken(kName, absl::StrCat("another event stands at ", Place(first), " than before"));
+    }
+  }
+}
+
+void AcknowledgementLedger::CheckRefused(const LogSnapshot& snapshot, const NameIn& name_in,
+                                         Report& report) const {
+  std::map<std::string, std::string> refused;  // names by request key
+  std::set<std::string> without_key;
+  for (const auto& [name, entry] : entries_) {
+    if (entry.appended.has_value() || entry.refused == 0 || entry.refused != entry.sendings) {
+      continue;
+    }
+    entry.key.empty() ? (void)without_key.insert(name) : (void)refused.emplace(entry.key, name);
+  }
+  for (uint32_t partition = 0; partition < snapshot.partition_count; ++partition) {
+    for (const auto& event : snapshot.Events(partition)) {
+      if (const auto it = refused.find(event.event.append().request_key()); it != refused.end()) {
+        report.Broken(kName, absl::StrCat(it->second, " was refused for good and stands at ",
+                                          Place(event.position)));
+      }
+      if (without_key.empty()) continue;
+      const auto said = name_in(event);
+      if (said.has_value() && without_key.contains(*said)) {
+        report.Broken(kName, absl::StrCat(*said, " was refused for good and stands at ",
+                                          Place(event.position)));
+      }
+    }
+  }
 }
 
 }  // namespace records::simulation

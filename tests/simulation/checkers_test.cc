@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <set>
 #include <string>
 
@@ -27,6 +28,9 @@ using eventstore::FollowMessage;
 using eventstore::StoredEvent;
 using ::testing::HasSubstr;
 using namespace eventstore::testing_support;  // NOLINT(build/namespaces)
+
+std::optional<std::string> NobodyCanTell(const StoredEvent&) { return std::nullopt; }
+std::optional<std::string> FactsOf(const StoredEvent& stored) { return stored.event.facts(); }
 
 class CheckersTest : public ::testing::Test {
  protected:
@@ -126,7 +130,7 @@ TEST_F(CheckersTest, AnAcknowledgedAppendMustBeThereAndItsRepliesAlike) {
   ledger.Acknowledged("a", {{0, 1}, 1, false}, right);
   ledger.Acknowledged("a", {{0, 1}, 1, true}, right);
   ledger.Acknowledged("b", {{0, 7}, 2, true}, right);
-  ledger.Check(snapshot_, right);
+  ledger.Check(snapshot_, NobodyCanTell, right);
   EXPECT_FALSE(right.broken().has_value()) << *right.broken();
 
   Report other_reply(false);
@@ -138,12 +142,58 @@ TEST_F(CheckersTest, AnAcknowledgedAppendMustBeThereAndItsRepliesAlike) {
   Report one_place(false);
   AcknowledgementLedger shared = ledger;
   shared.Acknowledged("c", {{0, 7}, 2, false}, one_place);
-  shared.Check(snapshot_, one_place);
+  shared.Check(snapshot_, NobodyCanTell, one_place);
   EXPECT_THAT(one_place.broken().value_or(""), HasSubstr("have one place"));
   Report lost(false);
   ledger.Acknowledged("d", {{0, 9}, 1, false}, lost);
-  ledger.Check(snapshot_, lost);
+  ledger.Check(snapshot_, NobodyCanTell, lost);
   EXPECT_THAT(lost.broken().value_or(""), HasSubstr("d was acknowledged at 0/9"));
+}
+
+TEST_F(CheckersTest, WhatWasRefusedForGoodMustNotBeThere) {
+  const std::string key = events()[0].event.append().request_key();
+  const auto broken = [this](AcknowledgementLedger ledger) {
+    Report report(false);
+    ledger.Check(snapshot_, FactsOf, report);
+    return report.broken().value_or("");
+  };
+  AcknowledgementLedger ledger;
+  ledger.HasKey("a", key);
+  ledger.Refused("a", ledger.Sent("a"));
+  EXPECT_THAT(broken(ledger), HasSubstr("a was refused for good and stands at 0/1"));
+  AcknowledgementLedger sent_later = ledger;
+  sent_later.Sent("a");  // nobody knows what became of this one
+  EXPECT_EQ(broken(sent_later), "");
+  AcknowledgementLedger absent = ledger;
+  absent.HasKey("a", std::string(32, 'k'));
+  EXPECT_EQ(broken(absent), "");
+
+  AcknowledgementLedger without_key;
+  without_key.Refused("second", without_key.Sent("second"));
+  without_key.Refused("third", without_key.Sent("third"));
+  EXPECT_THAT(broken(without_key), HasSubstr("second was refused for good and stands at 0/8"));
+}
+
+TEST_F(CheckersTest, AnAcknowledgedEventMustSayWhatWasSentUnderItsKey) {
+  events()[7].event.set_facts("first");
+  AcknowledgementLedger ledger;
+  Report right(false);
+  ledger.HasKey("first", events()[6].event.append().request_key());
+  ledger.Acknowledged("first", {{0, 7}, 2, false}, right);
+  ledger.Check(snapshot_, FactsOf, right);
+  EXPECT_FALSE(right.broken().has_value()) << *right.broken();
+
+  AcknowledgementLedger other_key = ledger;
+  other_key.HasKey("first", std::string(32, 'k'));
+  Report of_key(false);
+  other_key.Check(snapshot_, FactsOf, of_key);
+  EXPECT_THAT(of_key.broken().value_or(""), HasSubstr("has another request key"));
+
+  events()[7].event.set_facts("second");
+  Report of_content(false);
+  ledger.Check(snapshot_, FactsOf, of_content);
+  EXPECT_THAT(of_content.broken().value_or(""),
+              HasSubstr("first was acknowledged at 0/8, which holds second"));
 }
 
 TEST_F(CheckersTest, AFollowerMayNeitherSkipNorRepeatNorGoBack) {

@@ -28,6 +28,16 @@ services::Authorised Recorder() {
   return caller;
 }
 
+// The summary of a contact, which is the name of its request; nullopt: no contact, or erased.
+std::optional<std::string> SummaryIn(Process& process, const eventstore::StoredEvent& stored) {
+  if (stored.event.type() != ev::ContactRecorded::descriptor()->full_name()) return std::nullopt;
+  const auto opened = process.sealer().Open(stored.event, [](absl::string_view) { return true; });
+  if (!opened.ok()) return absl::StrCat("what does not open: ", opened.status().message());
+  const auto* contact = dynamic_cast<const ev::ContactRecorded*>(opened->message.get());
+  if (contact == nullptr || contact->contact().summary().empty()) return std::nullopt;
+  return contact->contact().summary();
+}
+
 }  // namespace
 
 Contacts::Contacts(const Options& options, Machine& machine, Report& report)
@@ -107,18 +117,22 @@ absl::StatusOr<services::Plan> Contacts::MakePlan(Process& process, const Reques
 }
 
 void Contacts::Send(Process& process, Request& request, bool other_content) {
+  const uint64_t sending = ledger_.Sent(request.name);
   report_.Trace("contact: ", request.name, other_content ? " with other content" : "");
-  services::Command command{.caller = Recorder(),
-                            .request_id = request.request_id,
-                            .canonical = absl::StrCat(request.name, other_content ? " other" : ""),
-                            .planner = [this, &process, &request](const eventstore::RequestKey&) {
-                              return MakePlan(process, request);
-                            }};
+  services::Command command{
+      .caller = Recorder(),
+      .request_id = request.request_id,
+      .canonical = absl::StrCat(request.name, other_content ? " other" : ""),
+      .planner = [this, &process, &request](const eventstore::RequestKey& key) {
+        ledger_.HasKey(request.name, process.StoredKeyOf(key));
+        return MakePlan(process, request);
+      }};
   process.commands().Run(
       std::move(command),
       process.WhileAlive<absl::StatusOr<services::Outcome>>(
-          [this, &request, other_content](const absl::StatusOr<services::Outcome>& outcome) {
-            if (!other_content) return Done(request, outcome);
+          [this, &request, other_content,
+           sending](const absl::StatusOr<services::Outcome>& outcome) {
+            if (!other_content) return Done(request, sending, outcome);
             // Of a fenced customer there is nothing left to compare with: the retry is told so.
             const Customer& customer = customers_[request.customer];
             const bool may_be_erased = customer.fenced_at.has_value() || customer.fence_uncertain;
@@ -128,7 +142,8 @@ void Contacts::Send(Process& process, Request& request, bool other_content) {
           }));
 }
 
-void Contacts::Done(Request& request, const absl::StatusOr<services::Outcome>& outcome) {
+void Contacts::Done(Request& request, uint64_t sending,
+                    const absl::StatusOr<services::Outcome>& outcome) {
   report_.Trace("contact: ", request.name, " -> ",
                 absl::StatusCodeToString(outcome.status().code()),
                 outcome.ok() && outcome->repeated ? " repeated" : "");
@@ -151,6 +166,7 @@ void Contacts::Done(Request& request, const absl::StatusOr<services::Outcome>& o
   // stays.
   if (reason == "SERVER_BUSY" && customer.fenced_at.has_value()) {
     request.refused = true;
+    ledger_.Refused(request.name, sending);
     report_.Fired("fence-refused");
   }
 }
@@ -266,7 +282,10 @@ void Contacts::CheckFence(const LogSnapshot& snapshot, const Customer& customer)
 }
 
 void Contacts::Check(Process& process, const LogSnapshot& snapshot) {
-  ledger_.Check(snapshot, report_);
+  const auto name_in = [&process](const eventstore::StoredEvent& stored) {
+    return SummaryIn(process, stored);
+  };
+  ledger_.Check(snapshot, name_in, report_);
   for (size_t i = 0; i < customers_.size(); ++i) {
     const Customer& customer = customers_[i];
     CheckFence(snapshot, customer);

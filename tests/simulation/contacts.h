@@ -66,7 +66,7 @@ class Contacts final : public Actor {
   absl::StatusOr<services::Step> MakeStep(Process& process, size_t customer,
                                           const std::string& summary);
   absl::StatusOr<eventstore::DirectoryEntry> Claim(Process& process, size_t customer);
-  void Done(Request& request, const absl::StatusOr<services::Outcome>& outcome);
+  void Done(Request& request, uint64_t sending, const absl::StatusOr<services::Outcome>& outcome);
   void Fence(Process& process, Customer& customer);
   void EndKey(Process& process, Customer& customer);
   uint64_t HeadOf(Process& process, const Customer& customer) const;

@@ -57,6 +57,11 @@ absl::StatusOr<std::unique_ptr<Process>> Process::Start(Machine& machine, const 
   return process;
 }
 
+std::string Process::StoredKeyOf(const eventstore::RequestKey& key) const {
+  const auto stored = keys_->KeyedHash("request-stored", std::string(key.begin(), key.end()));
+  return std::string(stored.begin(), stored.end());
+}
+
 absl::Status Process::OpenStores(const Options& options) {
   eventstore::KeyStorePorts ports;
   ports.storage = &machine_.keys_storage;

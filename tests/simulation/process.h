@@ -87,6 +87,9 @@ class Process {
     };
   }
 
+  // The key under which the log keeps a command's request: as CommandRunner makes it.
+  std::string StoredKeyOf(const eventstore::RequestKey& key) const;
+
   // One step of a thread that the product has; false: it had nothing to do.
   bool CommitOnce() { return log_.steps->CommitOnce(); }
   bool RunCallbacks() { return log_.steps->RunCallbacks() > 0; }

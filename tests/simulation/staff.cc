@@ -62,7 +62,8 @@ void Staff::SendChange(Process& process, Member& member) {
       .request_id = member.request_id,
       .canonical = member.name,
       .planner = [this, &process,
-                  &member](const eventstore::RequestKey&) -> absl::StatusOr<services::Plan> {
+                  &member](const eventstore::RequestKey& key) -> absl::StatusOr<services::Plan> {
+        ledger_.HasKey(member.name, process.StoredKeyOf(key));
         ASSIGN_OR_RETURN(const auto staff,
                          process.keys().Claim(kOrganisation, services::kStaffReferences,
                                               absl::StrCat(kIssuer, "\n", member.subject)));
@@ -176,7 +177,9 @@ void Staff::ProcessEnds() {
 }
 
 void Staff::Check(Process& process, const LogSnapshot& snapshot) {
-  ledger_.Check(snapshot, report_);
+  // A grant says whose it is, and not which request made it: its key tells.
+  ledger_.Check(
+      snapshot, [](const eventstore::StoredEvent&) { return std::nullopt; }, report_);
   std::set<std::string> traces;
   for (uint32_t partition = 0; partition < snapshot.partition_count; ++partition) {
     for (const auto& stored : snapshot.Traces(partition)) {

@@ -87,6 +87,9 @@ void Writers::Begin(Process& process) {
   for (size_t i = 0; i < 8; ++i)
     request->key[i] = static_cast<uint8_t>(requests_.size() >> (8 * i));
   request->key[31] = 1;
+  if (request->has_key) {
+    ledger_.HasKey(request->name, std::string(request->key.begin(), request->key.end()));
+  }
   request->sends_left = dice_.Between(1, 5);
   request->from_reserve = dice_.OneIn(10);
   const auto partition = static_cast<uint32_t>(dice_.Below(options_.partitions));
@@ -123,13 +126,15 @@ eventstore::Append Writers::MakeAppend(const Request& request, uint8_t digest) {
 
 void Writers::Send(Process& process, Request& request) {
   ++request.in_flight;
+  const uint64_t sending = ledger_.Sent(request.name);
   report_.Trace("writer: ", request.name, " with ", request.streams.size());
-  process.log().AppendAsync(MakeAppend(request, kContent),
-                            process.WhileAlive<absl::StatusOr<eventstore::Appended>>(
-                                [this, &request](absl::StatusOr<eventstore::Appended> outcome) {
-                                  --request.in_flight;
-                                  Done(request, outcome);
-                                }));
+  process.log().AppendAsync(
+      MakeAppend(request, kContent),
+      process.WhileAlive<absl::StatusOr<eventstore::Appended>>(
+          [this, &request, sending](absl::StatusOr<eventstore::Appended> outcome) {
+            --request.in_flight;
+            Done(request, sending, outcome);
+          }));
 }
 
 void Writers::SendOtherContent(Process& process, const Request& request) {
@@ -145,16 +150,17 @@ void Writers::SendOtherContent(Process& process, const Request& request) {
           }));
 }
 
-void Writers::Done(Request& request, const absl::StatusOr<eventstore::Appended>& outcome) {
+void Writers::Done(Request& request, uint64_t sending,
+                   const absl::StatusOr<eventstore::Appended>& outcome) {
   report_.Trace("writer: ", request.name, " -> ", absl::StatusCodeToString(outcome.status().code()),
                 outcome.ok() && outcome->repeated ? " repeated" : "");
-  if (!outcome.ok()) return Refused(request, outcome.status());
+  if (!outcome.ok()) return Refused(request, sending, outcome.status());
   request.acknowledged = true;
   ledger_.Acknowledged(request.name, *outcome, report_);
   if (outcome->repeated) report_.Fired("retry-answered");
 }
 
-void Writers::Refused(Request& request, const absl::Status& status) {
+void Writers::Refused(Request& request, uint64_t sending, const absl::Status& status) {
   if (absl::IsAlreadyExists(status)) {
     report_.Broken(kName, request.name + " was refused as another's request id");
   }
@@ -164,6 +170,7 @@ void Writers::Refused(Request& request, const absl::Status& status) {
       report_.Broken(kName, request.name + " was acknowledged, and its retry refused");
     }
     request.refused = true;
+    ledger_.Refused(request.name, sending);
   }
   if (absl::IsFailedPrecondition(status)) report_.Fired("clock-behind-refused");
   if (absl::IsResourceExhausted(status)) report_.Fired("disk-full-refused");
@@ -184,8 +191,21 @@ void Writers::ProcessEnds() {
 }
 
 void Writers::Check(Process&, const LogSnapshot& snapshot) {
-  ledger_.Check(snapshot, report_);
+  const auto name_in = [](const eventstore::StoredEvent& stored) -> std::optional<std::string> {
+    return stored.event.facts();
+  };
+  ledger_.Check(snapshot, name_in, report_);
   CheckExpectations(snapshot);
+}
+
+// An event stands in the stream that it was sent to.
+void Writers::CheckStream(const Request& request, const eventstore::StoredEvent& stored) {
+  const uint32_t index = stored.event.append().index();
+  if (index < request.streams.size() && request.streams[index].ToProto().SerializeAsString() ==
+                                            stored.event.stream().SerializeAsString()) {
+    return;
+  }
+  report_.Broken(kName, request.name + " was written to another stream");
 }
 
 // Each append that was made found its streams as it expected them, at its place in the order.
@@ -196,6 +216,7 @@ void Writers::CheckExpectations(const LogSnapshot& snapshot) {
     std::map<std::string, uint64_t> events_of;
     for (const auto& stored : snapshot.Events(partition)) {
       const auto it = by_name.find(stored.event.facts());
+      if (it != by_name.end()) CheckStream(*it->second, stored);
       if (it != by_name.end() && stored.event.append().index() == 0) {
         for (const Expectation& expectation : it->second->expectations) {
           const std::string stream = expectation.stream.ToProto().SerializeAsString();

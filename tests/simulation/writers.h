@@ -42,10 +42,12 @@ class Writers final : public Actor {
   void Send(Process& process, Request& request);
   void SendOtherContent(Process& process, const Request& request);
   eventstore::Append MakeAppend(const Request& request, uint8_t digest);
-  void Done(Request& request, const absl::StatusOr<eventstore::Appended>& outcome);
-  void Refused(Request& request, const absl::Status& status);
+  void Done(Request& request, uint64_t sending,
+            const absl::StatusOr<eventstore::Appended>& outcome);
+  void Refused(Request& request, uint64_t sending, const absl::Status& status);
   eventstore::StreamName PickStream(uint32_t partition);
   eventstore::Expectation PickExpectation(Process& process, const eventstore::StreamName& stream);
+  void CheckStream(const Request& request, const eventstore::StoredEvent& stored);
   void CheckExpectations(const LogSnapshot& snapshot);
   bool IsOpen(const Request& request) const {
     return !request.acknowledged && !request.refused && request.has_key;
