@@ -56,15 +56,12 @@ class BenchTest(unittest.TestCase):
                 self.assertIsNone(result["ratio"], name)
                 continue
             self.assertEqual(len(result["reference_runs"]), 2, name)
-            self.assertEqual(len(result["runs"]), 2, name)
+            self.assertEqual(len(result["runs"]), 1 if name == "memory" else 2, name)
             self.assertTrue(all(value > 0 for value in result["reference_runs"]), name)
 
     def test_medians_and_ratios_are_those_of_the_runs(self):
         for name, result in self.results.items():
-            if name in ("memory", "start"):  # these speak of the last length
-                self.assertEqual(result["measured"], result["runs"][-1], name)
-                continue
-            self.assertAlmostEqual(result["measured"], sum(result["runs"]) / 2, msg=name)
+            self.assertAlmostEqual(result["measured"], sum(result["runs"]) / len(result["runs"]), msg=name)
             if BARS[name]:
                 self.assertAlmostEqual(result["reference"], sum(result["reference_runs"]) / 2, msg=name)
                 self.assertAlmostEqual(result["ratio"], result["measured"] / result["reference"], msg=name)
@@ -73,6 +70,9 @@ class BenchTest(unittest.TestCase):
         for name, result in self.results.items():
             judged = result["measured"] if result["ratio"] is None else result["ratio"]
             higher = result["better"] == "higher"
+            if name in ("memory", "start"):
+                self.assertIsNone(result["met"], "the store is far from 10 million events")
+                continue
             self.assertEqual(result["met"], judged >= result["target"] if higher else judged <= result["target"], name)
 
     def test_targets_are_those_of_the_design(self):

@@ -17,7 +17,8 @@ std::optional<double> BarResult::Ratio() const {
   return measured / *reference;
 }
 
-bool BarResult::IsMet() const {
+std::optional<bool> BarResult::IsMet() const {
+  if (!not_judged.empty()) return std::nullopt;
   if (reference_name.empty()) {
     return better == Better::kHigher ? measured >= target : measured <= target;
   }

@@ -53,8 +53,12 @@ struct BarResult {
   std::map<std::string, double> details;
   std::vector<std::map<std::string, double>> series;  // a point for each length
 
+  // Why the run cannot say whether the target is met; empty: it can.
+  std::string not_judged;
+
   std::optional<double> Ratio() const;
-  bool IsMet() const;
+  // nullopt: not judged.
+  std::optional<bool> IsMet() const;
 };
 
 // A bar of the design, section 11; one measurement may give several lines.

@@ -34,6 +34,12 @@ def spread(runs):
     return f" ({short(min(runs))} to {short(max(runs))})" if len(runs) > 1 else ""
 
 
+def met(result):
+    if result["met"] is None:
+        return f"not judged: {result['not_judged']}"
+    return "yes" if result["met"] else "no"
+
+
 def table(results):
     lines = ["| bar | measured (least to greatest) | reference | ratio | target | met |", "|---|---|---|---|---|---|"]
     for result in results:
@@ -43,7 +49,7 @@ def table(results):
             reference = f"{short(result['reference'])}{spread(result['reference_runs'])}: {result['reference_name']}"
         lines.append(f"| `{result['bar']}` | {short(result['measured'])}{spread(result['runs'])} {result['unit']} "
                      f"| {reference} | {short(result['ratio'])} | {sign} {short(result['target'])} "
-                     f"| {'yes' if result['met'] else 'no'} |")
+                     f"| {met(result)} |")
     return lines
 
 
@@ -108,7 +114,8 @@ def figures(results, today, profile_folder=None):
                   "(scale.svg)", "", *scale_table(series)]
     if profile_folder:
         lines += ["", "## Where the time goes", "",
-                  "Of the server's processor time (of `fold`, of this process), by perf in runs of their own.", "",
+                  "Of the server's processor time, by perf in runs of their own; of the store's own process in `append` and "
+                  "`rebuild`, which are those of a million events.", "",
                   *profiles.table(profile_folder)]
     return "\n".join([*lines, "", END])
 

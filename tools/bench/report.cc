@@ -27,6 +27,12 @@ std::string TargetText(const BarResult& result) {
                       result.reference_name.empty() ? "" : " x");
 }
 
+std::string MetText(const BarResult& result) {
+  const std::optional<bool> met = result.IsMet();
+  if (!met.has_value()) return absl::StrCat("not judged: ", result.not_judged);
+  return *met ? "yes" : "no";
+}
+
 }  // namespace
 
 std::string AsTable(const std::vector<BarResult>& results) {
@@ -40,7 +46,7 @@ std::string AsTable(const std::vector<BarResult>& results) {
         absl::StrCat(Short(result.measured), Spread(result.runs)),
         result.reference ? absl::StrCat(Short(*result.reference), Spread(result.reference_runs))
                          : "-",
-        ratio ? Short(*ratio) : "-", TargetText(result), result.IsMet() ? "yes" : "no");
+        ratio ? Short(*ratio) : "-", TargetText(result), MetText(result));
     if (!result.reference_name.empty()) {
       absl::StrAppend(&text, "    against ", result.reference_name, "\n");
     }
@@ -62,7 +68,9 @@ std::string AsJson(const std::vector<BarResult>& results) {
     if (result.reference) line["reference"] = *result.reference;
     if (const auto ratio = result.Ratio()) line["ratio"] = *ratio;
     line["target"] = result.target;
-    line["met"] = result.IsMet();
+    line["met"] = nullptr;
+    if (const auto met = result.IsMet()) line["met"] = *met;
+    if (!result.not_judged.empty()) line["not_judged"] = result.not_judged;
     line["better"] = result.better == Better::kHigher ? "higher" : "lower";
     line["unit"] = result.unit;
     line["reference_name"] = result.reference_name;
