@@ -124,6 +124,8 @@ constexpr std::pair<absl::string_view, absl::string_view> kExamples[] = {
 )"},
     {"bus diff", R"(  recordsctl bus diff --kafka-settings admin.properties
 )"},
+    {"bus asyncapi", R"(  recordsctl bus asyncapi > deploy/kafka/asyncapi.json
+)"},
     {"bus status", R"(  recordsctl bus status --kafka-settings admin.properties
 )"},
     {"backup create", R"(  recordsctl --purpose system-operation backup create --name 2026-11-22

@@ -1,7 +1,12 @@
 #include <memory>
 
+#include "eventstore/bus/topic_register.h"
+#include "tools/recordsctl/bus/asyncapi.h"
 #include "tools/recordsctl/bus/bus_run.h"
+#include "tools/recordsctl/bus/topic_source.h"
 #include "tools/recordsctl/commands.h"
+#include "tools/recordsctl/exit_codes.h"
+#include "tools/recordsctl/text.h"
 
 namespace records::tools {
 namespace {
@@ -31,6 +36,32 @@ void AddVerb(CLI::App* noun, Session& session, BusVerb verb, const std::string& 
   });
 }
 
+int PrintAsyncApi(Session& session, const std::string& topics) {
+  const auto reg = ReadTopicRegister(topics);
+  absl::Status status = reg.status();
+  const auto types = EventTypesOfBus();
+  if (status.ok()) status = eventstore::CheckEventTopics(*reg, types);
+  if (!status.ok()) {
+    session.err << "recordsctl: the register of topics is refused\n"
+                << Printable(status.message(), true) << "\n";
+    return kExitUsage;
+  }
+  session.out << RenderAsyncApi(*reg, types);
+  return kExitOk;
+}
+
+void AddAsyncApi(CLI::App* noun, Session& session) {
+  auto* command = noun->add_subcommand(
+      "asyncapi", "Print the AsyncAPI 3 document of the topics; asks no broker");
+  auto topics = std::make_shared<std::string>();
+  command->add_option("--topics", *topics,
+                      "the topics and who may use them; deploy/kafka/topics.textproto as built in\n"
+                      "by default");
+  command->callback([&session, topics] {
+    session.run = [&session, topics] { return PrintAsyncApi(session, *topics); };
+  });
+}
+
 }  // namespace
 
 void AddBusCommands(CLI::App& app, Session& session) {
@@ -43,6 +74,7 @@ void AddBusCommands(CLI::App& app, Session& session) {
           "nothing, 1 something, 2 could not run, 3 no broker was reached.");
   AddVerb(noun, session, BusVerb::kStatus, "status",
           "Show the topics, where each partition ends, and how far consumer groups are behind.");
+  AddAsyncApi(noun, session);
 }
 
 }  // namespace records::tools

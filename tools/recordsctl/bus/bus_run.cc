@@ -5,9 +5,8 @@
 #include "absl/strings/str_cat.h"
 #include "eventstore/bus/kafka_settings.h"
 #include "eventstore/bus/topic_register.h"
-#include "eventstore/status_macros.h"
 #include "tools/recordsctl/bus/bus_verbs.h"
-#include "tools/recordsctl/bus/topics_data.h"
+#include "tools/recordsctl/bus/topic_source.h"
 #include "tools/recordsctl/exit_codes.h"
 #include "tools/recordsctl/text.h"
 
@@ -21,13 +20,6 @@ absl::StatusOr<eventstore::KafkaSettings> SettingsOf(const BusFlags& flags) {
   }
   if (flags.kafka.empty()) return eventstore::KafkaSettings::FromFile(flags.kafka_settings);
   return eventstore::KafkaSettings::FromAddress(flags.kafka);
-}
-
-absl::StatusOr<records::bus::v1::TopicRegister> RegisterOf(const BusFlags& flags) {
-  if (flags.topics.empty()) return eventstore::ParseTopicRegister("topics", kDeployedTopics);
-  ASSIGN_OR_RETURN(const std::string text,
-                   ReadInput(flags.topics, eventstore::kTopicRegisterBytesMax));
-  return eventstore::ParseTopicRegister(flags.topics, text);
 }
 
 absl::string_view WhatToDo(const absl::Status& status) {
@@ -74,7 +66,7 @@ int RunBusVerb(Session& session, const BusFlags& flags, BusVerb verb) {
   const std::string see = "see `recordsctl bus --help`";
   const auto settings = SettingsOf(flags);
   if (!settings.ok()) return session.Usage(settings.status().message(), see);
-  auto reg = RegisterOf(flags);
+  auto reg = ReadTopicRegister(flags.topics);
   if (!reg.ok()) {
     session.err << "recordsctl: the register of topics is refused\n"
                 << Printable(reg.status().message(), true) << "\n";

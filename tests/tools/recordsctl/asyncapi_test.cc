@@ -1,0 +1,100 @@
+#include "tools/recordsctl/bus/asyncapi.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+
+#include "eventstore/bus/topic_register.h"
+#include "nlohmann/json.hpp"
+#include "tests/eventstore/sealing_fixture.h"
+
+#ifdef RECORDS_HAS_KAFKA
+#include "eventstore/bus/log_topic.h"
+#endif
+
+namespace records::tools {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::UnorderedElementsAreArray;
+using Json = nlohmann::ordered_json;
+
+constexpr char kTopicsFile[] = "deploy/kafka/topics.textproto";
+
+std::string ReadFile(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::string Rendered() {
+  const auto reg = eventstore::ParseTopicRegister(kTopicsFile, ReadFile(kTopicsFile));
+  EXPECT_TRUE(reg.ok()) << reg.status();
+  return RenderAsyncApi(*reg, EventTypesOfBus());
+}
+
+TEST(AsyncApiTest, TheDeployedDocumentIsUpToDate) {
+  EXPECT_TRUE(Rendered() == ReadFile("deploy/kafka/asyncapi.json"))
+      << "run: recordsctl bus asyncapi > deploy/kafka/asyncapi.json";
+}
+
+TEST(AsyncApiTest, NoEventTypeIsLeftOut) {
+  EXPECT_THAT(EventTypesOfBus(), UnorderedElementsAreArray(eventstore::testing::EventTypes()));
+}
+
+// Checks that each "$ref" below leads somewhere.
+void ExpectReferencesLead(const Json& document, const Json& part) {
+  for (const auto& [key, value] : part.items()) {
+    if (key == "$ref") {
+      const std::string path = value.get<std::string>().substr(1);
+      EXPECT_TRUE(document.contains(Json::json_pointer(path))) << path;
+    } else if (value.is_structured()) {
+      ExpectReferencesLead(document, value);
+    }
+  }
+}
+
+TEST(AsyncApiTest, EachReferenceLeadsSomewhere) {
+  const Json document = Json::parse(Rendered());
+  ExpectReferencesLead(document, document);
+}
+
+// CR-2.4b
+TEST(AsyncApiTest, ASubscribersPartNamesItsStreamOnly) {
+  const Json document = Json::parse(Rendered());
+  std::vector<std::string> asb;
+  for (const auto& [key, operation] : document["operations"].items()) {
+    if (key.rfind("asb-", 0) == 0) asb.push_back(key);
+  }
+  EXPECT_EQ(asb, std::vector<std::string>{"asb-reads-asb-v1"});
+  const Json& messages = document["channels"]["asb-v1"]["messages"];
+  EXPECT_TRUE(messages.contains("AsbReported"));
+  EXPECT_FALSE(messages.contains("ContactRecorded"));
+  EXPECT_THAT(document["components"]["messages"]["AsbReported"]["payload"]["schema"],
+              HasSubstr("message AsbReport {"));
+}
+
+TEST(AsyncApiTest, AWorkStreamDoesNotPromiseWhereInTheLogAnEventStands) {
+  const Json document = Json::parse(Rendered());
+  const Json& schemas = document["components"]["schemas"];
+  EXPECT_THAT(schemas["log-headers"].dump(), HasSubstr("partition/sequence"));
+  EXPECT_THAT(schemas["work-headers"].dump(), Not(HasSubstr("partition/sequence")));
+}
+
+#ifdef RECORDS_HAS_KAFKA
+TEST(AsyncApiTest, TheHeadersOfTheLogAreThoseThatTheRelayWrites) {
+  eventstore::StoredEvent event;
+  event.position = {3, 7};
+  const auto record = eventstore::LogRecord("records", eventstore::StoreId(), event);
+  std::vector<std::string> written;
+  for (const auto& [name, value] : record.headers) written.push_back(name);
+  const Json document = Json::parse(Rendered());
+  EXPECT_EQ(document["components"]["schemas"]["log-headers"]["required"], Json(written));
+}
+#endif
+
+}  // namespace
+}  // namespace records::tools
