@@ -24,6 +24,7 @@ constexpr size_t kPayloadMax = 8192;
 // Magic, version u32, payload length u32, generation u64; then the checksum.
 constexpr size_t kPrefixSize = 8 + 4 + 4 + 8;
 constexpr size_t kHeaderSize = kPrefixSize + kHashSize;
+constexpr size_t kFirstRead = size_t{64} << 10;
 // A server may be writing one copy, and the other right after.
 constexpr int kReadsMax = 8;
 
@@ -140,9 +141,13 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t bytes_max) 
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) return absl::ErrnoToStatus(errno, "cannot be opened");
   const absl::Cleanup closer = [file] { close(file); };
-  std::string content(bytes_max + 1, '\0');
+  std::string content;
   size_t size = 0;
-  while (size < content.size()) {
+  // Grows with what is there: `bytes_max` may be far more.
+  while (size <= bytes_max) {
+    if (size == content.size()) {
+      content.resize(std::min(bytes_max + 1, size + std::max(size, kFirstRead)));
+    }
     const ssize_t count = read(file, content.data() + size, content.size() - size);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return absl::ErrnoToStatus(errno, "cannot be read");
