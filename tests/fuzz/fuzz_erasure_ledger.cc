@@ -106,7 +106,10 @@ void ReadFile(std::string content) {
   FUZZ_EXPECT(files.Get(kPath) == content);
   if (!ours.ok()) return;
   FUZZ_EXPECT(ours->hashes.size() == theirs->size());
-  for (size_t i = 0; i < theirs->size(); ++i) FUZZ_EXPECT((*theirs)[i] == ours->hashes[i]);
+  for (size_t i = 0; i < theirs->size(); ++i) {
+    FUZZ_EXPECT((*theirs)[i].hash == ours->hashes[i]);
+    FUZZ_EXPECT((*theirs)[i].subject == ours->records[i].subject.bytes());
+  }
   const size_t counted = kErasureHeaderSize + ours->records.size() * kErasureRecordSize;
   FUZZ_EXPECT(ours->torn_tail == (content.size() > counted));
   // A head that was never reached is refused.

@@ -163,6 +163,20 @@ class BackupTest(SystemTest):
         self.assertEqual((gone.returncode, gone.stdout, gone.stderr), (never.returncode, never.stdout, never.stderr))
         self.assertEqual(self.summaries(self.amy, "R2"), ["the other one"])
 
+        # As deploy/README.md has it each night, and after a restore.
+        vkey = self.ctl("--token-file", self.ops, "--purpose", ADMIN, "log", "checkpoint").stderr.split()[-1]
+        self.create("second")
+        checked = self.verify("second", "--vkey", vkey)
+        self.assertEqual(checked.returncode, CLEAN, checked.stdout)
+        self.assertIn("erasure ledger", checked.stdout)
+        checked = self.verify("second", "--vkey", vkey, "--erasure-ledger", ledger)
+        self.assertEqual(checked.returncode, CLEAN, checked.stdout)
+        checked = self.verify("second", "--vkey", vkey, "--erasure-ledger", old_ledger)
+        self.assertEqual(checked.returncode, DAMAGED, checked.stdout)
+        self.assertEqual(self.server.stop(), 0)
+        checked = self.ctl("log", "verify", "--data", to, "--erasure-ledger", ledger)
+        self.assertEqual(checked.returncode, CLEAN, checked.stdout)
+
     def test_a_damaged_backup_is_named_and_never_restored(self):
         self.register(self.amy, "R1")
         self.create("first")

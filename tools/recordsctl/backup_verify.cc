@@ -15,6 +15,7 @@ struct BackupVerifyFlags {
   std::string keys;
   std::string checkpoint;
   std::string verifier_key;
+  std::string erasure_ledger;
 };
 
 int RunBackupVerify(Session& session, const BackupVerifyFlags& flags) {
@@ -26,6 +27,7 @@ int RunBackupVerify(Session& session, const BackupVerifyFlags& flags) {
   options.keys_backup = WithoutTrailingSlashes(flags.keys);
   if (!flags.checkpoint.empty()) options.checkpoint_file = flags.checkpoint;
   if (!flags.verifier_key.empty()) options.verifier_key = flags.verifier_key;
+  if (!flags.erasure_ledger.empty()) options.erasure_ledger_file = flags.erasure_ledger;
   absl::StatusOr<verify::BackupReport> found = absl::UnknownError("");
   {
     ProgressLine line(session.err);
@@ -55,6 +57,10 @@ void AddBackupVerify(CLI::App* noun, Session& session) {
                       "a signed checkpoint that was kept elsewhere: shows what came after it");
   command->add_option("--vkey", flags->verifier_key,
                       "the key that signs checkpoints, as `log checkpoint` prints it");
+  command->add_option(
+      "--erasure-ledger", flags->erasure_ledger,
+      "the newest erasure ledger: it lies in no backup, and is not checked without\n"
+      "this; takes --vkey");
   command->callback([&session, flags] {
     session.run = [&session, flags] { return RunBackupVerify(session, *flags); };
   });

@@ -1,6 +1,5 @@
 #include "tools/recordsctl/subject_certificate.h"
 
-#include <cstring>
 #include <memory>
 #include <string>
 
@@ -27,42 +26,45 @@ struct CertificateFlags {
   std::string file;
   std::string data;
   std::string verifier_key;
+  std::string erasure_ledger;
+
+  // Empty: none is named, and with a key alone there is none to look for.
+  std::string LedgerFile() const {
+    if (!erasure_ledger.empty() || !verifier_key.empty()) return erasure_ledger;
+    return data + "/erasure.ledger";
+  }
 };
 
 // The key that the log signs with: the given one, or that of a data folder.
 absl::StatusOr<verify::VerifierKey> KeyFor(const CertificateFlags& flags,
                                            const verify::VerifierKey& named) {
   if (!flags.verifier_key.empty()) return verify::ParseVerifierKey(flags.verifier_key);
-  auto seed = verify::ReadFile(flags.data + "/checkpoint.key", verify::kHashSize);
-  if (!seed.ok()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(flags.data, "/checkpoint.key ", seed.status().message(),
-                     ": name the data folder with --data, or the key with --vkey"));
-  }
-  const auto public_key = verify::PublicKeyOf(*seed);
-  explicit_bzero(seed->data(), seed->size());
-  if (!public_key.ok()) return public_key.status();
-  return verify::MakeVerifierKey(named.name, *public_key);
+  auto key = verify::ReadSigningKey(flags.data, named.name);
+  if (key.ok()) return key;
+  return absl::InvalidArgumentError(
+      absl::StrCat(flags.data, "/checkpoint.key ", key.status().message(),
+                   ": name the data folder with --data, or the key with --vkey"));
 }
 
-// What is wrong with the ledger of the data folder; empty: it is there, as the certificate says.
+// What is wrong with the record that the certificate names; empty: nothing, as far as was looked.
 std::string CompareWithLedger(const CertificateFlags& flags, const verify::VerifierKey& key,
                               const verify::Certificate& certificate,
                               const ev::SubjectErased& erased) {
   if (erased.ledger_index() == 0 || erased.ledger_index() > certificate.erasures.size) {
     return "its checkpoint does not know the record of the erasure ledger that it names";
   }
-  if (!flags.verifier_key.empty()) return "";
-  const auto bytes = verify::ReadFile(flags.data + "/erasure.ledger", size_t{1} << 30);
-  if (!bytes.ok()) return "the erasure ledger of the data folder cannot be read";
-  const std::string store = absl::HexStringToBytes(key.name.substr(key.name.find('/') + 1));
-  const auto hashes = verify::ParseErasureLedger(*bytes, store, key.public_key);
-  if (!hashes.ok()) return absl::StrCat("the erasure ledger: ", hashes.status().message());
-  if (hashes->size() < erased.ledger_index() ||
-      verify::AsView((*hashes)[erased.ledger_index() - 1]) != erased.ledger_head()) {
-    return "the erasure ledger of the data folder does not hold its record";
+  const std::string file = flags.LedgerFile();
+  if (file.empty()) return "";
+  const auto bytes = verify::ReadFile(file, verify::kErasureLedgerBytesMax);
+  if (!bytes.ok()) {
+    return absl::StrCat("the erasure ledger ", file, " ", bytes.status().message(),
+                        ": name it with --erasure-ledger");
   }
-  return "";
+  const std::string store = absl::HexStringToBytes(key.name.substr(key.name.find('/') + 1));
+  const auto records = verify::ParseErasureLedger(*bytes, store, key.public_key);
+  if (!records.ok()) return absl::StrCat("the erasure ledger: ", records.status().message());
+  return verify::CompareWithRecord(*records,
+                                   {erased.subject(), erased.ledger_index(), erased.ledger_head()});
 }
 
 // What the certificate says was searched for, and where.
@@ -114,7 +116,11 @@ int RunVerifyCertificate(Session& session, const CertificateFlags& flags) {
        {"keys destroyed", absl::StrCat(erased.keys_destroyed())},
        {"directory rows destroyed", absl::StrCat(erased.directory_rows_destroyed())},
        {"searched", DescribeSearch(erased)},
-       {"erasure ledger", absl::StrCat("record ", erased.ledger_index())}},
+       {"erasure ledger",
+        absl::StrCat("record ", erased.ledger_index(),
+                     flags.LedgerFile().empty()
+                         ? ", not looked at: name the ledger with --erasure-ledger"
+                         : ", of this subject")}},
       session.Width());
   return kExitOk;
 }
@@ -131,6 +137,8 @@ void AddSubjectCertificate(CLI::App* noun, Session& session) {
   command->add_option("--data", flags->data, "data folder whose key and erasure ledger to hold to");
   command->add_option("--vkey", flags->verifier_key,
                       "the key that signs checkpoints, instead of a data folder");
+  command->add_option("--erasure-ledger", flags->erasure_ledger,
+                      "the erasure ledger, when it is kept elsewhere or --vkey is given");
   command->callback([&session, flags] {
     session.run = [&session, flags] { return RunVerifyCertificate(session, *flags); };
   });

@@ -168,8 +168,6 @@ std::optional<uint64_t> NeededKeys(const std::string& log_backup) {
 absl::Status CheckKeys(const BackupVerifyOptions& options, BackupReport& found) {
   const std::string& folder = options.keys_backup;
   Report& report = found.report;
-  RETURN_IF_ERROR(CheckFolder(folder));
-  ASSIGN_OR_RETURN(found.keys, CheckManifest(folder, "keys", options, report));
   RETURN_IF_ERROR(CheckKeyStore(folder, NeededKeys(options.log_backup), report));
   if (!report.has_key_store) {
     report.findings.Add(Code::kFileDamaged, InBackup(folder, "keys"), "the folder is missing");
@@ -187,11 +185,20 @@ absl::Status CheckKeys(const BackupVerifyOptions& options, BackupReport& found) 
   return absl::OkStatus();
 }
 
+std::vector<KnownErasures> ErasuresOf(const BackupVerifyOptions& options,
+                                      const std::optional<BackupManifest>& log,
+                                      const std::optional<BackupManifest>& keys) {
+  std::vector<KnownErasures> known;
+  if (log) known.push_back({options.log_backup + "/" + kManifestFile, log->erasure_ledger});
+  if (keys) known.push_back({options.keys_backup + "/" + kManifestFile, keys->erasure_ledger});
+  return known;
+}
+
 std::string RenderManifest(const BackupManifest& manifest) {
   return absl::StrCat("backup       ", manifest.part, " \"", manifest.name, "\" of ",
                       manifest.created, ", ", manifest.files, " files, ", manifest.bytes,
                       " bytes, master key generation ", manifest.master_key_generation,
-                      ", erasure ledger ", manifest.erasure_ledger_size, "\n");
+                      ", erasure ledger ", manifest.erasure_ledger.size, "\n");
 }
 
 }  // namespace
@@ -201,13 +208,22 @@ absl::StatusOr<BackupReport> VerifyBackup(const BackupVerifyOptions& options) {
   Report first(options.findings_kept_per_kind);
   ASSIGN_OR_RETURN(const std::optional<BackupManifest> log,
                    CheckManifest(options.log_backup, "log", options, first));
+  std::optional<BackupManifest> keys;
+  if (!options.keys_backup.empty()) {
+    RETURN_IF_ERROR(CheckFolder(options.keys_backup));
+    ASSIGN_OR_RETURN(keys, CheckManifest(options.keys_backup, "keys", options, first));
+  }
   ASSIGN_OR_RETURN(Report report, Verify({.data_dir = options.log_backup,
                                           .checkpoint_file = options.checkpoint_file,
                                           .verifier_key = options.verifier_key,
+                                          .erasure_ledger_file = options.erasure_ledger_file,
+                                          .is_backup = true,
+                                          .known_erasures = ErasuresOf(options, log, keys),
                                           .findings_kept_per_kind = options.findings_kept_per_kind,
                                           .progress = options.progress}));
   BackupReport found(std::move(report));
   found.log = log;
+  found.keys = std::move(keys);
   // In front: what is wrong with a file says less than what it does to the log.
   for (Finding& finding : first.findings.Sorted()) {
     found.report.findings.Add(finding.code, std::move(finding.place), std::move(finding.message));

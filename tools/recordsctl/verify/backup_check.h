@@ -17,6 +17,8 @@ struct BackupVerifyOptions {
   // As in VerifyOptions.
   std::optional<std::string> checkpoint_file;
   std::optional<std::string> verifier_key;
+  // The newest copy of the ledger. Absent: not looked at, as it lies in no backup.
+  std::optional<std::string> erasure_ledger_file;
   size_t findings_kept_per_kind = 20;
   Progress progress = [](absl::string_view, uint64_t, uint64_t) {};
 };

@@ -1,8 +1,10 @@
 #include "tools/recordsctl/verify/backup_reader.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -70,7 +72,7 @@ absl::StatusOr<BackupManifest> ParseBackupManifest(absl::string_view note) {
                        absl::SimpleAtoi(values["access"], &manifest.access) &&
                        absl::SimpleAtoi(values["key store"], &manifest.key_store_sequence) &&
                        absl::SimpleAtoi(values["master key"], &manifest.master_key_generation) &&
-                       absl::SimpleAtoi(ledger.first, &manifest.erasure_ledger_size) &&
+                       absl::SimpleAtoi(ledger.first, &manifest.erasure_ledger.size) &&
                        absl::SimpleAtoi(values["files"], &manifest.files) &&
                        absl::SimpleAtoi(values["bytes"], &manifest.bytes);
   if (!numbers) return Malformed("a line that should hold a number does not");
@@ -83,6 +85,9 @@ absl::StatusOr<BackupManifest> ParseBackupManifest(absl::string_view note) {
   if (!IsHash(manifest.head) || !IsHash(manifest.files_sha256) || !IsHash(ledger.second)) {
     return Malformed("a line that should hold a hash does not");
   }
+  const std::string ledger_head = absl::HexStringToBytes(ledger.second);
+  std::copy_n(ledger_head.begin(), std::min(ledger_head.size(), kHashSize),
+              manifest.erasure_ledger.root.begin());
   if (manifest.part != "log" && manifest.part != "keys") {
     return Malformed("it is of neither log nor keys");
   }

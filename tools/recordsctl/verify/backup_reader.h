@@ -22,7 +22,7 @@ struct BackupManifest {
   std::string head;  // root over all trees, hexadecimal
   uint64_t key_store_sequence = 0;
   uint64_t master_key_generation = 0;
-  uint64_t erasure_ledger_size = 0;
+  TreeHead erasure_ledger;
   uint64_t files = 0;
   uint64_t bytes = 0;
   std::string files_sha256;  // hexadecimal

@@ -19,7 +19,6 @@ constexpr absl::string_view kMagic = "RECERASE";
 constexpr size_t kHeaderSize = 128;
 constexpr size_t kRecordSize = 144;
 constexpr size_t kSignatureSize = 64;
-constexpr size_t kLedgerBytesMax = size_t{1} << 30;
 constexpr absl::string_view kFirstLine = "records erasure certificate v1";
 
 absl::Status Altered(absl::string_view what) { return absl::DataLossError(what); }
@@ -132,50 +131,72 @@ absl::StatusOr<ParsedCertificate> Parse(absl::string_view text) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<Hash>> ParseErasureLedger(absl::string_view bytes,
-                                                     absl::string_view store,
-                                                     absl::string_view public_key) {
+absl::StatusOr<std::vector<LedgerRecord>> ParseErasureLedger(absl::string_view bytes,
+                                                             absl::string_view store,
+                                                             absl::string_view public_key) {
   const absl::string_view header = bytes.substr(0, kHeaderSize);
   RETURN_IF_ERROR(CheckHeader(header, store, public_key));
-  std::vector<Hash> hashes;
+  std::vector<LedgerRecord> records;
   Hash before = Sha256({header});
   for (bytes.remove_prefix(kHeaderSize); !bytes.empty(); bytes.remove_prefix(kRecordSize)) {
     const absl::string_view record = bytes.substr(0, kRecordSize);
-    if (!IsRecord(record, hashes.size() + 1, AsView(before), public_key)) {
+    if (!IsRecord(record, records.size() + 1, AsView(before), public_key)) {
       // One append that was not finished may stand at the end.
-      if (bytes.size() <= kRecordSize) return hashes;
-      return Altered(absl::StrCat("it was altered at record ", hashes.size() + 1));
+      if (bytes.size() <= kRecordSize) return records;
+      return Altered(absl::StrCat("it was altered at record ", records.size() + 1));
     }
     before = Sha256({record});
-    hashes.push_back(before);
+    records.push_back({std::string(record.substr(16, kIdSize)), before});
   }
-  return hashes;
+  return records;
 }
 
-void CheckErasureLedger(const std::string& path, absl::string_view store,
-                        absl::string_view public_key, const std::vector<KnownErasures>& known,
-                        Report& report) {
+std::string CompareWithRecord(const std::vector<LedgerRecord>& ledger,
+                              const DecodedErasure& certificate) {
+  const std::string which = absl::StrCat("record ", certificate.ledger_index);
+  if (certificate.ledger_index == 0 || certificate.ledger_index > ledger.size()) {
+    return absl::StrCat("the erasure ledger has no ", which);
+  }
+  const LedgerRecord& record = ledger[certificate.ledger_index - 1];
+  if (AsView(record.hash) != certificate.ledger_head) {
+    return absl::StrCat(which, " of the erasure ledger is another one");
+  }
+  if (record.subject != certificate.subject) {
+    return absl::StrCat(which, " of the erasure ledger is of another subject");
+  }
+  return "";
+}
+
+void CheckErasureLedger(const ErasureLedgerCheck& check, Report& report) {
   const auto add = [&](std::string message) {
-    report.findings.Add(Code::kErasureLedger, In(path), std::move(message));
+    report.findings.Add(Code::kErasureLedger, In(check.path), std::move(message));
   };
-  const absl::StatusOr<std::string> bytes = ReadFile(path, kLedgerBytesMax);
-  std::vector<Hash> hashes;
+  const absl::StatusOr<std::string> bytes = ReadFile(check.path, kErasureLedgerBytesMax);
+  std::vector<LedgerRecord> records;
   if (bytes.ok()) {
-    const auto parsed = ParseErasureLedger(*bytes, store, public_key);
+    auto parsed = ParseErasureLedger(*bytes, check.store, check.public_key);
     if (!parsed.ok()) return add(std::string(parsed.status().message()));
-    hashes = *parsed;
+    records = *std::move(parsed);
   } else if (!absl::IsNotFound(bytes.status())) {
     return add(std::string(bytes.status().message()));
   }
-  report.erasures = hashes.size();
-  for (const auto& [source, head] : known) {
-    if (head.size > hashes.size()) {
-      add(absl::StrCat(bytes.ok() ? "it has " : "the file is missing: it has ", hashes.size(),
-                       " records, ", source, " knows of ", head.size,
+  report.erasures = records.size();
+  for (const auto& [source, head] : check.known) {
+    if (head.size > records.size()) {
+      add(absl::StrCat(bytes.ok() ? "it has "
+                                  : "the file is missing (--erasure-ledger names one that is kept "
+                                    "elsewhere): it has ",
+                       records.size(), " records, ", source, " knows of ", head.size,
                        ": what was erased could come back"));
-    } else if (head.size > 0 && hashes[head.size - 1] != head.root) {
+    } else if (head.size > 0 && records[head.size - 1].hash != head.root) {
       add(absl::StrCat("its record ", head.size, " is not the one that ", source, " vouches for"));
     }
+  }
+  for (const CertificateRow& row : check.certificates) {
+    const std::string wrong = CompareWithRecord(records, row.erasure);
+    if (wrong.empty()) continue;
+    report.findings.Add(Code::kErasureLedger, At(Ledger::kEvents, row.partition, row.sequence),
+                        absl::StrCat("the certificate of an erasure there does not hold: ", wrong));
   }
 }
 

@@ -6,11 +6,16 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "tools/recordsctl/verify/event_decoder.h"
 #include "tools/recordsctl/verify/note_reader.h"
+#include "tools/recordsctl/verify/partition_walk.h"
 #include "tools/recordsctl/verify/report.h"
 
 // The erasure ledger and the certificates of erasures, read by eventstore/FORMAT.md alone.
 namespace records::tools::verify {
+
+// Longest ledger that is read: some seven million records.
+inline constexpr size_t kErasureLedgerBytesMax = size_t{1} << 30;
 
 // A head of the erasure ledger, and who says so.
 struct KnownErasures {
@@ -18,16 +23,33 @@ struct KnownErasures {
   TreeHead head;
 };
 
-// The hashes of the records of a ledger. kDataLoss, saying why: it is none, of another log or key,
-// or was altered.
-absl::StatusOr<std::vector<Hash>> ParseErasureLedger(absl::string_view bytes,
-                                                     absl::string_view store,
-                                                     absl::string_view public_key);
+// A record of a ledger.
+struct LedgerRecord {
+  std::string subject;
+  Hash hash{};
+};
 
-// Holds the ledger in `path` against `known`; adds what is wrong and how many records there are.
-void CheckErasureLedger(const std::string& path, absl::string_view store,
-                        absl::string_view public_key, const std::vector<KnownErasures>& known,
-                        Report& report);
+// The records of a ledger. kDataLoss, saying why: it is none, of another log or key, or was
+// altered.
+absl::StatusOr<std::vector<LedgerRecord>> ParseErasureLedger(absl::string_view bytes,
+                                                             absl::string_view store,
+                                                             absl::string_view public_key);
+
+// What is wrong when the ledger is held against what a certificate says of it; empty: nothing.
+std::string CompareWithRecord(const std::vector<LedgerRecord>& ledger,
+                              const DecodedErasure& certificate);
+
+// A ledger, and what it is held against.
+struct ErasureLedgerCheck {
+  std::string path;
+  std::string store;
+  std::string public_key;
+  std::vector<KnownErasures> known;
+  std::vector<CertificateRow> certificates;
+};
+
+// Adds what is wrong with the ledger and how many records it has.
+void CheckErasureLedger(const ErasureLedgerCheck& check, Report& report);
 
 // Adds a note of certificates that say they searched for none of the bytes destroyed.
 void NoteUnsearchedErasures(Report& report);

@@ -154,6 +154,21 @@ void PutBytes(uint32_t field, absl::string_view value, std::string* bytes) {
 
 }  // namespace
 
+absl::StatusOr<DecodedErasure> DecodeErasure(absl::string_view facts) {
+  DecodedErasure erasure;
+  absl::string_view subject;
+  absl::string_view head;
+  bool unknown = false;
+  const Target targets[] = {{2, nullptr, &subject},
+                            {7, &erasure.ledger_index},
+                            {8, nullptr, &head},
+                            {9, &erasure.byte_strings_searched}};
+  RETURN_IF_ERROR(ReadMessage(facts, targets, nullptr, &unknown));
+  erasure.subject = std::string(subject);
+  erasure.ledger_head = std::string(head);
+  return erasure;
+}
+
 std::string CommitterFields(const DecodedEvent& event) {
   std::string append;
   if (!event.request_key.empty()) PutBytes(1, event.request_key, &append);
@@ -204,14 +219,6 @@ absl::StatusOr<DecodedEvent> DecodeEvent(absl::string_view bytes) {
     return Malformed("the committer's fields do not end it as the format says");
   }
   return event;
-}
-
-absl::StatusOr<uint64_t> ByteStringsSearched(absl::string_view facts) {
-  uint64_t searched = 0;
-  bool unknown = false;
-  const Target targets[] = {{9, &searched}};
-  RETURN_IF_ERROR(ReadMessage(facts, targets, nullptr, &unknown));
-  return searched;
 }
 
 }  // namespace records::tools::verify

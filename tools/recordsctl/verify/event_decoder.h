@@ -54,9 +54,17 @@ struct DecodedEvent {
 // kInvalidArgument, saying what is wrong, without any of the content.
 absl::StatusOr<DecodedEvent> DecodeEvent(absl::string_view bytes);
 
-// How many byte strings a certificate of an erasure says were searched for; `facts` are those of a
-// records.events.v1.SubjectErased. kInvalidArgument as above.
-absl::StatusOr<uint64_t> ByteStringsSearched(absl::string_view facts);
+// What the certificate of an erasure says.
+struct DecodedErasure {
+  std::string subject;
+  uint64_t ledger_index = 0;
+  std::string ledger_head;  // hash of that record
+  uint64_t byte_strings_searched = 0;
+};
+
+// Decodes it from the facts of a records.events.v1.SubjectErased, which are in the clear.
+// kInvalidArgument as above.
+absl::StatusOr<DecodedErasure> DecodeErasure(absl::string_view facts);
 
 // The fields `append`, revision, position and recorded_at_us as they end a stored event.
 std::string CommitterFields(const DecodedEvent& event);

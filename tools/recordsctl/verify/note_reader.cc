@@ -1,5 +1,7 @@
 #include "tools/recordsctl/verify/note_reader.h"
 
+#include <cstring>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
@@ -8,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "eventstore/status_macros.h"
+#include "tools/recordsctl/verify/anchor_reader.h"
 #include "tools/recordsctl/verify/hashes.h"
 #include "tools/recordsctl/verify/tree_builder.h"
 
@@ -123,6 +126,14 @@ absl::StatusOr<VerifierKey> ParseVerifierKey(absl::string_view text) {
     return Malformed("the key of the verifier and its key id do not belong together");
   }
   return key;
+}
+
+absl::StatusOr<VerifierKey> ReadSigningKey(const std::string& data_dir, absl::string_view name) {
+  ASSIGN_OR_RETURN(std::string seed, ReadFile(data_dir + "/checkpoint.key", kHashSize));
+  const absl::StatusOr<std::string> public_key = PublicKeyOf(seed);
+  explicit_bzero(seed.data(), seed.size());
+  if (!public_key.ok()) return absl::DataLossError("holds no key");
+  return MakeVerifierKey(name, *public_key);
 }
 
 absl::StatusOr<SignedCheckpoint> ParseNote(absl::string_view note) {

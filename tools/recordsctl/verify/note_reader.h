@@ -23,6 +23,10 @@ absl::StatusOr<VerifierKey> ParseVerifierKey(absl::string_view text);
 // The key of that name, from its bytes.
 VerifierKey MakeVerifierKey(absl::string_view name, absl::string_view public_key);
 
+// The public half of `checkpoint.key` in a data folder, under that name. kDataLoss: the file holds
+// no key. Other errors: it cannot be read.
+absl::StatusOr<VerifierKey> ReadSigningKey(const std::string& data_dir, absl::string_view name);
+
 // How far a tree had come, and its root there.
 struct TreeHead {
   uint64_t size = 0;

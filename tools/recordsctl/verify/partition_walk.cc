@@ -82,13 +82,15 @@ absl::Status PartitionWalk::CheckEvent(absl::string_view value) {
 }
 
 void PartitionWalk::CheckCertificate(const DecodedEvent& event) {
-  const absl::StatusOr<uint64_t> searched = ByteStringsSearched(event.facts);
-  if (!searched.ok()) {
-    Add(Code::kEventUnreadable, absl::StrCat("its certificate of an erasure cannot be read: ",
-                                             searched.status().message()));
+  absl::StatusOr<DecodedErasure> erasure = DecodeErasure(event.facts);
+  if (!erasure.ok()) {
+    Add(Code::kEventUnreadable,
+        absl::StrCat("its certificate of an erasure cannot be read: ", erasure.status().message()));
     return;
   }
-  if (*searched == 0) ++result_.unsearched_erasures;
+  if (erasure->byte_strings_searched == 0) ++result_.unsearched_erasures;
+  // Held against the erasure ledger at the end.
+  setting_.certificates->push_back({setting_.partition, result_.size, *std::move(erasure)});
 }
 
 void PartitionWalk::CheckPlace(const DecodedEvent& event) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -33,6 +34,13 @@ struct ImpliedRows {
   RequestSorter requests;
 };
 
+// A certificate of an erasure that stands in the log.
+struct CertificateRow {
+  uint32_t partition = 0;
+  uint64_t sequence = 0;
+  DecodedErasure erasure;
+};
+
 // What the walk of a partition found out about its tree.
 struct TreeResult {
   Ledger ledger = Ledger::kEvents;
@@ -51,7 +59,8 @@ struct TreeResult {
 };
 
 // Reads the events of one partition, in order, and checks each against the format, its neighbours
-// and the stored tiles. Needs the memory of one event and one tree path, whatever the length.
+// and the stored tiles. Needs the memory of one event and one tree path, whatever the length, and a
+// row for each certificate.
 //
 // Not thread-safe. What it is given must outlive it.
 class PartitionWalk {
@@ -64,6 +73,7 @@ class PartitionWalk {
     const std::set<uint64_t>* marks = nullptr;
     const StoreReader* store = nullptr;
     ImpliedRows* rows = nullptr;
+    std::vector<CertificateRow>* certificates = nullptr;
     Findings* findings = nullptr;
   };
 

@@ -81,6 +81,7 @@ class Verification {
   std::unique_ptr<StoreReader> store_;
   LogMeta meta_;
   std::vector<Claim> claims_;
+  std::vector<CertificateRow> certificates_;
   uint64_t rows_read_ = 0;
 };
 
@@ -180,17 +181,11 @@ absl::Status Verification::OpenLog() {
 }
 
 void Verification::ReadKeyOfFolder() {
-  absl::StatusOr<std::string> seed = ReadFile(PathOf(kSigningKeyFile), kHashSize);
-  if (!seed.ok()) return;
-  const absl::StatusOr<std::string> public_key = PublicKeyOf(*seed);
-  explicit_bzero(seed->data(), seed->size());
-  if (!public_key.ok()) {
+  auto key = ReadSigningKey(options_.data_dir, absl::StrCat("records/", report_.store_id));
+  if (absl::IsDataLoss(key.status())) {
     report_.findings.Add(Code::kCheckpointDamaged, In(kSigningKeyFile), "it holds no key");
-    return;
   }
-  key_of_folder_ = KnownKey{
-      MakeVerifierKey(absl::StrCat("records/", absl::BytesToHexString(meta_.store)), *public_key),
-      kSigningKeyFile};
+  if (key.ok()) key_of_folder_ = KnownKey{*std::move(key), kSigningKeyFile};
 }
 
 absl::StatusOr<Report> Verification::Run() {
@@ -294,6 +289,7 @@ absl::Status Verification::WalkLedger(Ledger ledger, const std::vector<std::set<
         .marks = &marks[TreeIndex(ledger, partition, meta_.partition_count)],
         .store = store_.get(),
         .rows = &rows_,
+        .certificates = &certificates_,
         .findings = &report_.findings};
     if (row == nullptr) {
       report_.trees.push_back(PartitionWalk(setting).Finish());
@@ -348,18 +344,22 @@ void Verification::CompareClaims() {
 
 void Verification::CheckErasures() {
   if (meta_.store.empty()) return;
+  const bool is_there = !options_.is_backup || options_.erasure_ledger_file;
   const std::optional<KnownKey>& key = given_key_ ? given_key_ : key_of_folder_;
-  if (!key) {
-    report_.not_checked.push_back("the erasure ledger: give the verifier key with --vkey");
+  if (!is_there || !key) {
+    report_.not_checked.push_back(
+        is_there ? "the erasure ledger: give the verifier key with --vkey"
+                 : "the erasure ledger, which lies in no backup: name it with --erasure-ledger");
     return;
   }
-  std::vector<KnownErasures> known;
+  std::vector<KnownErasures> known = options_.known_erasures;
   if (before_) known.push_back({kAnchorFile, before_->erasures});
   if (report_.has_key_store) known.push_back({"keys.anchor", report_.key_store_erasures});
   if (latest_) known.push_back({kLatestFile, latest_->erasures});
   if (given_) known.push_back({*options_.checkpoint_file, given_->erasures});
-  CheckErasureLedger(options_.erasure_ledger_file.value_or(PathOf("erasure.ledger")), meta_.store,
-                     key->key.public_key, known, report_);
+  CheckErasureLedger({options_.erasure_ledger_file.value_or(PathOf("erasure.ledger")), meta_.store,
+                      key->key.public_key, std::move(known), std::move(certificates_)},
+                     report_);
 }
 
 absl::Status Verification::CompareTables() {

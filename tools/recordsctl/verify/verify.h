@@ -5,9 +5,11 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "tools/recordsctl/verify/erasure_check.h"
 #include "tools/recordsctl/verify/report.h"
 
 namespace records::tools::verify {
@@ -24,6 +26,10 @@ struct VerifyOptions {
   std::optional<std::string> verifier_key;
   // Where the erasure ledger is, if not in the folder.
   std::optional<std::string> erasure_ledger_file;
+  // The folder is a backup, in which the ledger never lies: it is checked when it is named above.
+  bool is_backup = false;
+  // Heads that the ledger must have reached, besides those that the folder knows of.
+  std::vector<KnownErasures> known_erasures;
   // Findings of one kind that are kept; all are counted.
   size_t findings_kept_per_kind = 20;
   // What sorting may take, besides what RocksDB takes; the rest goes to temporary files.
