@@ -90,6 +90,7 @@ absl::Status ErasureWorker::RunPending() {
   for (const ErasureEntry& entry : register_.Entries()) {
     if (entry.certified.has_value()) {
       destroyed_.erase(entry.subject);
+      compacted_.erase(entry.subject);
       continue;
     }
     const absl::Status result = Run(entry);
@@ -152,6 +153,7 @@ absl::Status ErasureWorker::Run(const ErasureEntry& entry) {
   RETURN_IF_ERROR(Search(entry, progress));
   RETURN_IF_ERROR(Certify(entry, progress));
   destroyed_.erase(entry.subject);
+  compacted_.erase(entry.subject);
   return Step("certified");
 }
 
@@ -217,6 +219,9 @@ absl::Status ErasureWorker::Destroy(const ErasureEntry& entry) {
   ASSIGN_OR_RETURN(DestroyedSubject destroyed, runtime_.keys.DestroySubject(entry.subject));
   // Nothing, when the replay at the start or an earlier attempt did it: their bytes are kept.
   DestroyedSubject& known = destroyed_[entry.subject];
+  // A rewrite takes seconds, and what holds an erasure up later is tried again for as long as it
+  // does.
+  if (!destroyed.bytes.empty()) compacted_.erase(entry.subject);
   std::move(destroyed.bytes.begin(), destroyed.bytes.end(), std::back_inserter(known.bytes));
   for (std::string& name : destroyed.row_names) {
     // Some can be told again at any time.
@@ -224,7 +229,10 @@ absl::Status ErasureWorker::Destroy(const ErasureEntry& entry) {
     known.row_names.push_back(std::move(name));
   }
   RETURN_IF_ERROR(Step("compact"));
-  return runtime_.keys.CompactDestroyed();
+  if (compacted_.contains(entry.subject)) return absl::OkStatus();
+  RETURN_IF_ERROR(runtime_.keys.CompactDestroyed());
+  compacted_.insert(entry.subject);
+  return absl::OkStatus();
 }
 
 absl::Status ErasureWorker::CleanViews(const ErasureEntry& entry, const Progress& progress) {

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -106,6 +107,8 @@ class ErasureWorker {
   // of the options before those are const.
   std::map<eventstore::SubjectId, eventstore::DestroyedSubject> destroyed_
       ABSL_GUARDED_BY(running_);
+  // Of those, whose tables were rewritten since.
+  std::set<eventstore::SubjectId> compacted_ ABSL_GUARDED_BY(running_);
   const ErasureWorkerOptions options_;
 
   mutable absl::Mutex mutex_;
