@@ -114,8 +114,8 @@ def figures(results, today, profile_folder=None):
                   "(scale.svg)", "", *scale_table(series)]
     if profile_folder:
         lines += ["", "## Where the time goes", "",
-                  "Of the server's processor time, by perf in runs of their own; of the store's own process in `append` "
-                  "and `rebuild`, which are those of a million events.", "",
+                  "Of the server's processor time, by perf in runs of their own; of the store's own process in "
+                  "`append` and `rebuild`, which are those of a million events.", "",
                   *profiles.table(profile_folder)]
     return "\n".join([*lines, "", END])
 
