@@ -33,6 +33,16 @@ void AddStoreOptions(CLI::App& app, ServerOptions& options) {
       ->capture_default_str();
 }
 
+void AddKafkaOptions(CLI::App& app, ServerOptions& options) {
+  app.add_option("--kafka", options.kafka,
+                 "Kafka on this machine, HOST:PORT, that the log is published to");
+  app.add_option("--kafka-settings", options.kafka_settings_file,
+                 "The same by a file, mode 600, of librdkafka's bootstrap.servers, "
+                 "security.protocol, sasl.* and ssl.*");
+  app.add_option("--kafka-prefix", options.kafka_prefix, "What the names of topics begin with")
+      ->capture_default_str();
+}
+
 void AddOptions(CLI::App& app, ServerOptions& options) {
   app.add_option("--data", options.data_folder, "Folder of all that the server keeps")
       ->capture_default_str();
@@ -85,6 +95,7 @@ void AddOptions(CLI::App& app, ServerOptions& options) {
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}))
       ->capture_default_str();
   AddStoreOptions(app, options);
+  AddKafkaOptions(app, options);
   app.set_config("--config", "", "File with the same options as KEY=VALUE, in TOML");
 }
 

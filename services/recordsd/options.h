@@ -32,6 +32,12 @@ struct ServerOptions {
   // The first administrator, "issuer=subject": granted system-administrator at the start.
   std::string first_administrator;
 
+  // Brokers of Kafka that the log is published to: addresses on this machine, or a file with
+  // librdkafka's properties. Both empty: it is not published.
+  std::string kafka;
+  std::string kafka_settings_file;
+  std::string kafka_prefix = "records";
+
   std::string tls_certificate;
   std::string tls_private_key;
   std::string tls_client_ca;

@@ -29,6 +29,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   RETURN_IF_ERROR(parts->OpenViews());
   parts->MakeServices();
   RETURN_IF_ERROR(parts->Bind());
+  RETURN_IF_ERROR(parts->StartPublishing());
   RETURN_IF_ERROR(parts->StartMetrics());
   RETURN_IF_ERROR(parts->Bootstrap());
   parts->erasure_worker->Start();
@@ -44,6 +45,7 @@ Server::~Server() {
   parts_->erasure_worker->Stop();
   parts_->ledger.reset();
   parts_->metrics.reset();
+  parts_->publisher.reset();
   parts_->bulk_executor->Stop();
   parts_->executor->Stop();
   parts_->timeline.reset();
@@ -76,6 +78,7 @@ void Server::Drain() {
 absl::Status Server::ReloadKeys() { return parts_->verifier->Reload(); }
 
 void Server::UpdateHealth() {
+  parts_->WatchPublisher();
   const absl::Status health = parts_->log->WriteHealth();
   if (health.ok() == parts_->healthy) return;
   parts_->healthy = health.ok();

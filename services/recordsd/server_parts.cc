@@ -79,14 +79,6 @@ absl::StatusOr<std::pair<std::string, std::string>> SplitPair(absl::string_view 
   return absl::InvalidArgumentError(absl::StrCat(option, " must have the form NAME=VALUE"));
 }
 
-// Outcome unknown: nothing more may be written. The next start settles what is there.
-std::function<void(const absl::Status&)> EndAfter(const char* event) {
-  return [event](const absl::Status& status) {
-    Log(LogLevel::kError, event, {{"why", std::string(status.message())}});
-    std::_Exit(1);
-  };
-}
-
 // Waits until a view has come to where the log stands now.
 absl::Status WaitForHead(const eventstore::EventLog& log, const projections::Runner& runner) {
   const absl::Time deadline = absl::Now() + kCatchUpMax;
@@ -98,6 +90,13 @@ absl::Status WaitForHead(const eventstore::EventLog& log, const projections::Run
 }
 
 }  // namespace
+
+std::function<void(const absl::Status&)> EndAfter(const char* event) {
+  return [event](const absl::Status& status) {
+    Log(LogLevel::kError, event, {{"why", std::string(status.message())}});
+    std::_Exit(1);
+  };
+}
 
 absl::Status Server::Parts::Prepare() {
   RETURN_IF_ERROR(CheckServe(options.serve));
@@ -297,6 +296,7 @@ absl::Status Server::Parts::StartMetrics() {
                       {{"view", name}},
                       [runner] { return static_cast<double>(runner->GetStatus().parked_roots); }});
   }
+  if (publisher != nullptr) AddPublisherGauges(gauges);
   ASSIGN_OR_RETURN(metrics, Metrics::Create(options.metrics, std::move(gauges), methods->Names()));
   return absl::OkStatus();
 }

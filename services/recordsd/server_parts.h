@@ -2,6 +2,7 @@
 
 #include <grpcpp/server.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -28,6 +29,7 @@
 #include "services/policy/register.h"
 #include "services/recordsd/connection_acceptor.h"
 #include "services/recordsd/metrics.h"
+#include "services/recordsd/publisher.h"
 #include "services/recordsd/server.h"
 #include "services/timeline/timeline_service.h"
 
@@ -37,6 +39,10 @@ namespace records::services {
 // They wait for disks and views, they do not compute.
 inline constexpr int kWorkerThreads = 16;
 inline constexpr int kBulkThreads = 8;
+
+// Ends the process with a line in the log: an outcome is unknown, or another server took over, so
+// nothing more may be written. The next start settles what is there.
+std::function<void(const absl::Status&)> EndAfter(const char* event);
 
 // Members are destroyed from the last to the first: each may use those above it.
 struct Server::Parts {
@@ -88,6 +94,8 @@ struct Server::Parts {
   std::unique_ptr<ErasureRegister> erasure_register;
   std::unique_ptr<ErasureWorker> erasure_worker;
   std::unique_ptr<ErasureServiceImpl> erasures;
+  std::unique_ptr<Publisher> publisher;  // null: the log is not published
+  std::string publisher_said;            // what was logged of it last
   std::unique_ptr<grpc::Server> server;
   std::unique_ptr<ConnectionAcceptor> acceptor;
   bool drained = false;
@@ -103,6 +111,10 @@ struct Server::Parts {
   absl::Status OpenViews();
   ErasureWorkerOptions ErasureOptions();
   void MakeServices();
+  absl::Status StartPublishing();
+  void AddPublisherGauges(std::vector<Gauge>& gauges);
+  // Logs how the publisher stands, where that changed.
+  void WatchPublisher();
   absl::Status StartMetrics();
   absl::Status Bootstrap();
   absl::Status Bind();

@@ -1,0 +1,56 @@
+#include "services/recordsd/publisher.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "eventstore/status_macros.h"
+#include "services/recordsd/logging.h"
+#include "services/recordsd/server_parts.h"
+
+// What publishing needs of the server, whether or not this program was built with Kafka.
+namespace records::services {
+
+bool Publishes(const ServerOptions& options) {
+  return !options.kafka.empty() || !options.kafka_settings_file.empty();
+}
+
+absl::Status Server::Parts::StartPublishing() {
+  if (!Publishes(options)) return absl::OkStatus();
+  // A second server under the prefix means a second log: which of them is right, a person must say.
+  ASSIGN_OR_RETURN(publisher, StartPublisher(*log, options, EndAfter("relay_fenced")));
+  return absl::OkStatus();
+}
+
+void Server::Parts::AddPublisherGauges(std::vector<Gauge>& gauges) {
+  const auto add = [&](const char* name, const char* help, auto read) {
+    gauges.push_back({name, help, {}, [this, read] {
+                        return static_cast<double>(read(publisher->GetStatus()));
+                      }});
+  };
+  using Status = const PublisherStatus&;
+  add("records_relay_running", "1 while the log is being published",
+      [](Status status) { return status.state == "running" ? 1.0 : 0.0; });
+  add("records_relay_lag_events", "Durable events that are not known to be in Kafka",
+      [](Status status) { return status.lag_events; });
+  add("records_relay_lag_seconds", "Age of the oldest of these",
+      [](Status status) { return status.lag_seconds; });
+  add("records_relay_events", "Events published since the start",
+      [](Status status) { return status.events; });
+  add("records_relay_transactions", "Transactions committed since the start",
+      [](Status status) { return status.transactions; });
+  add("records_relay_sessions", "Producers made since the start; more than one: an error before",
+      [](Status status) { return status.sessions; });
+}
+
+void Server::Parts::WatchPublisher() {
+  if (publisher == nullptr) return;
+  const PublisherStatus status = publisher->GetStatus();
+  const std::string said = absl::StrCat(status.state, " ", status.why);
+  if (said == publisher_said) return;
+  publisher_said = said;
+  const bool needs_a_hand = status.state == "refused" || status.state == "fenced";
+  Log(needs_a_hand ? LogLevel::kError : LogLevel::kInfo, "relay",
+      {{"state", status.state}, {"why", status.why}});
+}
+
+}  // namespace records::services
