@@ -156,6 +156,12 @@ RelayStatus Relay::GetStatus() const {
   return status;
 }
 
+Position Relay::Published(uint32_t partition) const {
+  absl::MutexLock lock(&mutex_);
+  if (partition >= published_.size()) return {.partition = partition, .sequence = 0};
+  return published_[partition];
+}
+
 absl::Status Relay::WaitFor(Position position, absl::Time deadline) const {
   absl::MutexLock lock(&mutex_);
   const auto done = [&]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {

@@ -76,6 +76,9 @@ class Relay {
 
   RelayStatus GetStatus() const;
 
+  // The last event of a partition that Kafka has acknowledged; sequence 0: none yet.
+  Position Published(uint32_t partition) const;
+
   // Waits until the partition's events up to `position` are published, or the relay cannot go on.
   // By the clock of the machine. kDeadlineExceeded; else why it stopped.
   [[nodiscard]] absl::Status WaitFor(Position position, absl::Time deadline) const;

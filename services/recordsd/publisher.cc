@@ -40,17 +40,24 @@ void Server::Parts::AddPublisherGauges(std::vector<Gauge>& gauges) {
       [](Status status) { return status.transactions; });
   add("records_relay_sessions", "Producers made since the start; more than one: an error before",
       [](Status status) { return status.sessions; });
+  add("records_relay_compared", "Published records read back and held against the log",
+      [](Status status) { return status.compared; });
+  add("records_relay_differences", "Differences between topic and log; any needs a person",
+      [](Status status) { return status.differences; });
 }
 
 void Server::Parts::WatchPublisher() {
   if (publisher == nullptr) return;
   const PublisherStatus status = publisher->GetStatus();
-  const std::string said = absl::StrCat(status.state, " ", status.why);
+  const std::string said = absl::StrCat(status.state, " ", status.why, status.difference);
   if (said == publisher_said) return;
   publisher_said = said;
   const bool needs_a_hand = status.state == "refused" || status.state == "fenced";
   Log(needs_a_hand ? LogLevel::kError : LogLevel::kInfo, "relay",
       {{"state", status.state}, {"why", status.why}});
+  if (!status.difference.empty()) {
+    Log(LogLevel::kError, "topic_differs", {{"why", status.difference}});
+  }
 }
 
 }  // namespace records::services

@@ -21,17 +21,19 @@ struct PublisherStatus {
   uint64_t sessions = 0;
   uint64_t lag_events = 0;
   double lag_seconds = 0;
+  // Of the reconciler, which reads back what was published.
+  uint64_t compared = 0;
+  uint64_t differences = 0;
+  std::string difference;  // the first; empty: none
 };
 
 // Publishes the log to Kafka: eventstore/bus, where this program was built with it.
 //
-// Thread-safe but for Stop(). The log must outlive it.
+// Thread-safe. The log must outlive it.
 class Publisher {
  public:
-  virtual ~Publisher() = default;  // stops
+  virtual ~Publisher() = default;  // stops, after the transaction at hand
   virtual PublisherStatus GetStatus() const = 0;
-  // Ends after the transaction at hand. Again: nothing.
-  virtual void Stop() = 0;
 };
 
 // Whether the options say that this server publishes.

@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "eventstore/bus/kafka_settings.h"
+#include "eventstore/bus/reconciler.h"
 #include "eventstore/bus/relay.h"
 #include "eventstore/bus/topic_register.h"
 #include "eventstore/status_macros.h"
@@ -31,25 +32,31 @@ std::string NameOf(State state) {
 
 class KafkaPublisher final : public Publisher {
  public:
-  KafkaPublisher(const eventstore::EventLog& log, eventstore::RelayOptions options)
-      : relay_(log, std::move(options)) {
+  KafkaPublisher(const eventstore::EventLog& log, const eventstore::RelayOptions& options)
+      : relay_(log, options),
+        reconciler_(log, relay_, {.settings = options.settings, .prefix = options.prefix}) {
     relay_.Start();
+    reconciler_.Start();
   }
 
   PublisherStatus GetStatus() const override {
     const eventstore::RelayStatus status = relay_.GetStatus();
+    const eventstore::ReconcilerStatus reconciled = reconciler_.GetStatus();
     return {.state = NameOf(status.state),
             .why = std::string(status.error.message()),
             .events = status.events_published,
             .transactions = status.transactions,
             .sessions = status.sessions,
             .lag_events = status.lag_events,
-            .lag_seconds = absl::ToDoubleSeconds(status.lag)};
+            .lag_seconds = absl::ToDoubleSeconds(status.lag),
+            .compared = reconciled.compared,
+            .differences = reconciled.differences,
+            .difference = std::string(reconciled.difference.message())};
   }
-  void Stop() override { relay_.Stop(); }
 
  private:
   eventstore::Relay relay_;
+  eventstore::Reconciler reconciler_;  // after the relay: it asks how far that is
 };
 
 absl::StatusOr<eventstore::KafkaSettings> SettingsOf(const ServerOptions& options) {
@@ -70,7 +77,7 @@ absl::StatusOr<std::unique_ptr<Publisher>> StartPublisher(
   RETURN_IF_ERROR(eventstore::CheckBusPrefix(options.kafka_prefix));
   eventstore::RelayOptions relay{.settings = std::move(settings), .prefix = options.kafka_prefix};
   relay.on_fenced = std::move(on_fenced);
-  return std::make_unique<KafkaPublisher>(log, std::move(relay));
+  return std::make_unique<KafkaPublisher>(log, relay);
 }
 
 }  // namespace records::services

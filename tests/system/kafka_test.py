@@ -101,6 +101,8 @@ class KafkaTest(SystemTest):
             self.assertEqual(record.headers["ce_specversion"], "1.0")
             self.assertRegex(record.headers["ce_source"], r"^/records/[0-9a-f]+$")
             self.assertRegex(record.headers["ce_time"], r"^20\d\d-\d\d-\d\dT")
+        wait_until(lambda: self.gauge("records_relay_compared") >= len(records), "the reconciler to read all")
+        self.assertEqual(self.gauge("records_relay_differences"), 0)
         everything = self.kcat("%k %h %s\n")
         self.assertGreater(len(everything), 20 * 200)
         for word in (CANARY, "R1", "Pat Doe", "amy"):

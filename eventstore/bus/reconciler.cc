@@ -1,0 +1,119 @@
+#include "eventstore/bus/reconciler.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "eventstore/bus/log_topic.h"
+#include "eventstore/status_macros.h"
+
+namespace records::eventstore {
+namespace {
+
+constexpr size_t kPageRecords = 1'000;
+constexpr absl::Duration kPageWait = absl::Milliseconds(500);
+
+// What the check found, rather than that it could not look.
+bool IsDifference(const absl::Status& status) {
+  return absl::IsDataLoss(status) || absl::IsAlreadyExists(status) || absl::IsOutOfRange(status) ||
+         absl::IsFailedPrecondition(status);
+}
+
+}  // namespace
+
+Reconciler::Reconciler(const EventLog& log, const Relay& relay, ReconcilerOptions options)
+    : log_(log), relay_(relay), options_(std::move(options)) {
+  for (uint32_t i = 0; i < log_.partition_count(); ++i) checks_.emplace_back(log_, i);
+}
+
+void Reconciler::Start() {
+  thread_ = std::thread([this] { Run(); });
+}
+
+void Reconciler::Stop() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+bool Reconciler::Stopping() const {
+  absl::MutexLock lock(&mutex_);
+  return stopping_;
+}
+
+void Reconciler::Run() {
+  while (!Stopping()) {
+    // A reader of its own each time: what a broker's restart did to the one before ends with it.
+    auto reader = TopicReader::Open(options_.settings, absl::StrCat(options_.prefix, ".relay"));
+    const absl::Status done = reader.ok() ? RunRound(**reader) : reader.status();
+    absl::MutexLock lock(&mutex_);
+    if (done.ok()) ++status_.rounds;
+    status_.error = done;
+    mutex_.AwaitWithTimeout(absl::Condition(&stopping_), options_.between_rounds);
+  }
+}
+
+absl::Status Reconciler::CheckTopic(TopicReader& reader) {
+  const std::string topic = LogTopic(options_.prefix);
+  const auto count = reader.CountPartitions(topic, options_.broker_timeout);
+  const bool published = std::any_of(checks_.begin(), checks_.end(), [&](const TopicCheck& check) {
+    return relay_.Published(check.last().partition).sequence > 0;
+  });
+  if (absl::IsNotFound(count.status()) && published) {
+    Note(absl::FailedPreconditionError(
+        absl::StrCat("TOPIC_GONE: ", topic, " had what was published, and is not there")));
+  }
+  return count.status();
+}
+
+absl::Status Reconciler::RunRound(TopicReader& reader) {
+  RETURN_IF_ERROR(CheckTopic(reader));
+  for (TopicCheck& check : checks_) {
+    // Asked before the topic is: what is published meanwhile is more, never less.
+    const Position published = relay_.Published(check.last().partition);
+    RETURN_IF_ERROR(ReadPartition(reader, check));
+    Note(check.CheckEnd(published));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Reconciler::ReadPartition(TopicReader& reader, TopicCheck& check) {
+  const std::string topic = LogTopic(options_.prefix);
+  const auto partition = static_cast<int32_t>(check.last().partition);
+  RETURN_IF_ERROR(reader.Seek(topic, partition, check.next_offset()));
+  // Pages without a record that may still come before the broker is given up.
+  const int64_t patience = options_.broker_timeout / kPageWait;
+  int64_t empty_pages = 0;
+  while (true) {
+    if (Stopping()) return absl::CancelledError("the reconciler was stopped");
+    ASSIGN_OR_RETURN(const TopicReader::Page page, reader.Read(kPageRecords, kPageWait));
+    for (const BusRecord& record : page.records) {
+      const absl::Status taken = check.Take(record);
+      if (!taken.ok() && !IsDifference(taken)) return taken;
+      Note(taken);
+      absl::MutexLock lock(&mutex_);
+      ++status_.compared;
+    }
+    if (page.at_end) return absl::OkStatus();
+    empty_pages = page.records.empty() ? empty_pages + 1 : 0;
+    if (empty_pages > patience) {
+      return absl::UnavailableError(
+          absl::StrCat("the end of ", topic, "/", partition, " was not reached in time"));
+    }
+  }
+}
+
+void Reconciler::Note(const absl::Status& difference) {
+  if (difference.ok()) return;
+  absl::MutexLock lock(&mutex_);
+  if (status_.differences++ == 0) status_.difference = difference;
+}
+
+ReconcilerStatus Reconciler::GetStatus() const {
+  absl::MutexLock lock(&mutex_);
+  return status_;
+}
+
+}  // namespace records::eventstore
