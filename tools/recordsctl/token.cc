@@ -43,18 +43,31 @@ class Patience {
 
   // Waits a little; false when the time is over.
   bool Wait(absl::string_view what) {
+    if (!GoesOn(what)) return false;
+    absl::SleepFor(kPoll);
+    return true;
+  }
+
+  // Waits until the channel is connected. Not by sleeping: gRPC connects only while somebody waits
+  // in it, or each 5 s.
+  bool WaitFor(grpc::Channel& channel, absl::string_view what) {
+    if (!GoesOn(what)) return false;
+    // One that is connected, and does not serve: it starts, or stops.
+    if (channel.GetState(false) == GRPC_CHANNEL_READY) absl::SleepFor(kPoll);
+    channel.WaitForConnected(absl::ToChronoTime(deadline_));
+    return true;
+  }
+
+ private:
+  bool GoesOn(absl::string_view what) {
     if (absl::Now() >= deadline_) return false;
     if (said_ != what) {
       session_.err << "recordsctl: waiting for " << what << "\n" << std::flush;
       said_ = std::string(what);
     }
-    absl::SleepFor(kPoll);
     return true;
   }
 
-  absl::Time deadline() const { return deadline_; }
-
- private:
   Session& session_;
   const absl::Time deadline_;
   std::string said_;
@@ -85,7 +98,8 @@ absl::Status Grant(const Session& session, const services::DevelopmentIssuer& is
     const absl::Status status =
         client.Call<api::AccessService>(&api::AccessService::Stub::GrantRole, request, reply);
     if (!absl::IsUnavailable(status)) return status;
-    if (!patience.Wait(absl::StrCat("the server at ", session.options.server))) return status;
+    const std::string what = absl::StrCat("the server at ", session.options.server);
+    if (!patience.WaitFor(*channel, what)) return status;
   }
 }
 
