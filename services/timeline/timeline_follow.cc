@@ -155,15 +155,20 @@ bool TimelineFollow::StillAllowed() {
   if (reactor_->over()) return false;
   const absl::Status still = backend_.authoriser.StillAuthorised(caller_);
   if (!still.ok()) {
-    reactor_->Cut(still);
+    Cut(still);
     return false;
   }
   if (!backend_.runtime.keys.IsFenced(entry_.subject)) return true;
   // Who is erased is refused as who never was, and what waited for a slow reader goes with them.
-  backend_.authoriser.Refuse(caller_, customer_, [reactor = reactor_](absl::Status refused) {
-    reactor->Cut(std::move(refused));
+  backend_.authoriser.Refuse(caller_, customer_, [self = shared_from_this()](absl::Status refused) {
+    self->Cut(std::move(refused));
   });
   return false;
+}
+
+void TimelineFollow::Cut(absl::Status status) {
+  reactor_->Cut(std::move(status));
+  Stop();
 }
 
 absl::Status TimelineFollow::SendBatch(bool& more) {

@@ -49,6 +49,8 @@ class TimelineFollow : public std::enable_shared_from_this<TimelineFollow> {
   void Pump();  // sends it, on a thread of the executor
   // False: the caller lost the right, or the customer is being erased; the stream ends.
   bool StillAllowed();
+  // Drops what waits to be sent, and ends the stream.
+  void Cut(absl::Status status);
   absl::Status SendBatch(bool& more);
   void SendTraced(projections::TimelineArrivals arrivals, absl::Status traced);
   void SendMarker(bool caught_up);
