@@ -115,7 +115,7 @@ def figures(results, today, profile_folder=None):
     if profile_folder:
         lines += ["", "## Where the time goes", "",
                   "Of the server's processor time, by perf in runs of their own; of the store's own process in "
-                  "`append` and `rebuild`, which are those of a million events.", "",
+                  "`append`, up to a million events, and `fold`.", "",
                   *profiles.table(profile_folder)]
     return "\n".join([*lines, "", END])
 

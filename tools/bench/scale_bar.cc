@@ -51,9 +51,8 @@ absl::Status Grow(const BenchOptions& options, ProductStore& store, uint64_t len
 }
 
 // Folds the timeline anew, as the server does, where the server will look for it.
-absl::Status Rebuild(const BenchOptions& options, ProductStore& store,
-                     const std::filesystem::path& data, std::map<std::string, double>& point) {
-  const Profile profile(options, "rebuild", getpid());
+absl::Status Rebuild(ProductStore& store, const std::filesystem::path& data,
+                     std::map<std::string, double>& point) {
   const auto folder = data / "views" / store.timeline().name();
   std::filesystem::remove_all(folder);
   std::filesystem::create_directories(folder.parent_path());
@@ -148,7 +147,7 @@ absl::StatusOr<std::vector<BarResult>> MeasureScale(const BenchOptions& options)
             store->FindCustomers(static_cast<uint64_t>(memory.series.back().at("customers"))));
       }
       RETURN_IF_ERROR(Grow(options, *store, length, point));
-      RETURN_IF_ERROR(Rebuild(options, *store, home / "data", point));
+      RETURN_IF_ERROR(Rebuild(*store, home / "data", point));
     }
     RETURN_IF_ERROR(Serve(options, home, point, start.runs));
     point["disk_gib"] = GibibytesOf(home);
