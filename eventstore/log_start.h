@@ -13,8 +13,8 @@
 // None of these functions writes.
 namespace records::eventstore {
 
-// Reads the right edge of every tree and the last recorded time. kDataLoss, which names the place:
-// the store is damaged.
+// Reads the right edge of every tree and the last recorded time, and sees that all tables reach as
+// far as the events. kDataLoss, which names the place: the store is damaged.
 absl::StatusOr<LogState> LoadLogState(const Storage& storage, const LogMeta& meta);
 
 // OK when the store is what the anchor says, or ahead of it by one batch at most (a crash between

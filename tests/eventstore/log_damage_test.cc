@@ -5,6 +5,8 @@
 #include <filesystem>
 
 #include "absl/strings/match.h"
+#include "eventstore/log_format.h"
+#include "eventstore/log_tables.h"
 #include "tests/eventstore/log_fixture.h"
 #include "tests/eventstore/temp_folder.h"
 
@@ -126,6 +128,30 @@ TEST_F(LogDamageTest, AStoreOfAnotherDataFolderIsRefused) {
   fs::copy(folder_ / "other/log", copy + "/log", fs::copy_options::recursive);
   const auto log = OpenLog(Options(copy));
   EXPECT_THAT(log.status().message(), HasSubstr("belongs to another log"));
+}
+
+// A disk that loses what it had synced may bring back the tables of one batch to different points.
+TEST_F(LogDamageTest, ATableThatEndsBeforeTheEventsIsNamedAtTheStart) {
+  const std::string pristine = MakeStore(true);
+  const StreamKey stream = StreamKeyOf(
+      Ledger::kEvents, Stream(RootIn((kRequests - 1) % kPartitions, 1 + (kRequests - 1) % 3)));
+  for (const Table table : {kRequestsTable, kStreamsTable}) {
+    const std::string copy = Copy(pristine);
+    {
+      auto store = *RocksStorage::Open({.path = copy + "/log", .tables = LogTables()});
+      StorageBatch batch;
+      const auto last = store->LastWithPrefix(kStreamsTable, AsBytes(stream));
+      ASSERT_TRUE(last.ok() && last->has_value());
+      batch.Delete(
+          table, table == kStreamsTable ? (*last)->key : std::string(AsBytes(Key(kRequests - 1))));
+      ASSERT_TRUE(store->Write(batch, Storage::Durability::kSynced).ok());
+    }
+    const auto log = OpenLog(Options(copy));
+    EXPECT_EQ(log.status().code(), absl::StatusCode::kDataLoss);
+    EXPECT_THAT(log.status().message(),
+                HasSubstr(table == kStreamsTable ? "the row of its stream is missing"
+                                                 : "the row of its request is missing"));
+  }
 }
 
 TEST_F(LogDamageTest, ACrashWhileTheLogIsMadeNeedsNoHand) {
