@@ -88,6 +88,11 @@ class Sealer {
       const records::log::v1::Event& event,
       absl::FunctionRef<bool(absl::string_view category)> may_open) const;
 
+  // The real type of an event: of a restricted one the first part that opens tells it, and nothing
+  // else of the part is looked at. Empty: none opens, because the keys have ended. For who places
+  // events, never for an answer. kDataLoss: as Open().
+  [[nodiscard]] absl::StatusOr<std::string> TypeOf(const records::log::v1::Event& event) const;
+
  private:
   KeyStore& keys_;
   const CategoryTable& categories_;

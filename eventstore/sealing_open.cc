@@ -54,6 +54,29 @@ absl::Status ReadHeader(const Header& header, OpenedEvent* opened) {
   return absl::OkStatus();
 }
 
+// The padded plaintext of a part, to be wiped; nullopt when its key has ended.
+absl::StatusOr<std::optional<std::string>> DecryptPart(KeyStore& keys,
+                                                       const std::string& associated_data,
+                                                       const SealedPart& part,
+                                                       const KeyReference& reference) {
+  ASSIGN_OR_RETURN(const std::optional<LeasedKey> key, keys.FindReferencedKey(reference));
+  if (!key.has_value()) return std::nullopt;
+  if (part.nonce().size() != kAeadNonceSize) return Damaged("a nonce");
+  return key->aead->Open(part.nonce(), part.ciphertext(),
+                         AssociatedDataOf(associated_data, part.key_reference()));
+}
+
+absl::StatusOr<std::string> TypeInside(absl::string_view padded) {
+  ASSIGN_OR_RETURN(const absl::string_view plaintext, Unpad(padded));
+  PartContent content;
+  if (!content.ParseFromArray(plaintext.data(), static_cast<int>(plaintext.size())) ||
+      content.type().empty()) {
+    return Damaged("the content of a part");
+  }
+  WipeString(*content.mutable_message());
+  return content.type();
+}
+
 // Opens the parts of one event and puts them together. Each part's fields replace those that are
 // there: a field is in one part, or the same in several (fold parts), so the order means nothing.
 class Opener {
@@ -103,15 +126,11 @@ class Opener {
       return Damaged("two parts for one key");
     }
     seen_.push_back(purpose);
-    ASSIGN_OR_RETURN(const std::optional<LeasedKey> key, keys_.FindReferencedKey(reference));
-    if (!key.has_value()) return absl::OkStatus();
-
-    if (part.nonce().size() != kAeadNonceSize) return Damaged("a nonce");
-    ASSIGN_OR_RETURN(std::string padded,
-                     key->aead->Open(part.nonce(), part.ciphertext(),
-                                     AssociatedDataOf(associated_data_, part.key_reference())));
-    const absl::Status status = Merge(padded);
-    WipeString(padded);
+    ASSIGN_OR_RETURN(std::optional<std::string> padded,
+                     DecryptPart(keys_, associated_data_, part, reference));
+    if (!padded.has_value()) return absl::OkStatus();
+    const absl::Status status = Merge(*padded);
+    WipeString(*padded);
     RETURN_IF_ERROR(status);
     opened_.categories.insert(category->id);
     return absl::OkStatus();
@@ -166,6 +185,23 @@ class Opener {
 absl::StatusOr<OpenedEvent> Sealer::Open(
     const Event& event, absl::FunctionRef<bool(absl::string_view category)> may_open) const {
   return Opener(keys_, categories_, *plans_, event, may_open).Open();
+}
+
+absl::StatusOr<std::string> Sealer::TypeOf(const Event& event) const {
+  if (event.type() != kRestrictedType) return event.type();
+  if (static_cast<size_t>(event.sealed_size()) > kSealedPartsMax) return Damaged("its parts");
+  const std::string associated_data = AssociatedDataOf(event);
+  for (const SealedPart& part : event.sealed()) {
+    ASSIGN_OR_RETURN(const KeyReference reference, keys_.OpenReference(part.key_reference()));
+    if (reference.purpose.category == 0) continue;
+    ASSIGN_OR_RETURN(std::optional<std::string> padded,
+                     DecryptPart(keys_, associated_data, part, reference));
+    if (!padded.has_value()) continue;
+    absl::StatusOr<std::string> type = TypeInside(*padded);
+    WipeString(*padded);
+    return type;
+  }
+  return std::string();
 }
 
 }  // namespace records::eventstore

@@ -28,7 +28,6 @@ std::string PrincipalOf(const bus::Principal& principal) {
 
 std::map<std::string, std::string> ConfigurationOf(const bus::Topic& topic, int32_t replicas) {
   const bool compacted = topic.retention().last_of_each_key();
-  const bool is_work = topic.kind() == bus::TOPIC_KIND_WORK;
   std::map<std::string, std::string> configuration = {
       {kCleanup, compacted ? "compact" : "delete"},
       {kRetention, "-1"},
@@ -38,8 +37,8 @@ std::map<std::string, std::string> ConfigurationOf(const bus::Topic& topic, int3
       {"max.message.bytes", absl::StrCat(topic.record_bytes_max())},
       // A broker that fell behind never becomes the leader: what it lacks would be lost.
       {"unclean.leader.election.enable", "false"},
-      // A period counts from when the subscriber could read the record, whatever its event's age.
-      {"message.timestamp.type", is_work ? "LogAppendTime" : "CreateTime"},
+      // The brokers' own time would be the same for the records of one request on every stream.
+      {"message.timestamp.type", "CreateTime"},
   };
   if (topic.retention().days() > 0) {
     configuration[kRetention] = absl::StrCat(topic.retention().days() * kMillisecondsOfDay);

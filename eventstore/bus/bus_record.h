@@ -18,6 +18,13 @@ struct BusRecord {
   std::vector<std::pair<std::string, std::string>> headers;
   int64_t offset = -1;  // where it was read; -1 in one to be written
 
+  // About what it takes on the wire.
+  size_t SizeEstimate() const {
+    size_t size = key.value_or("").size() + value.value_or("").size();
+    for (const auto& [header, text] : headers) size += header.size() + text.size();
+    return size;
+  }
+
   // The value of the first header of that name; empty when there is none.
   std::string Header(const std::string& name) const {
     for (const auto& [header, value] : headers) {

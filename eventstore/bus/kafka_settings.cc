@@ -92,4 +92,13 @@ absl::StatusOr<KafkaSettings> KafkaSettings::FromFile(const std::string& path) {
   return KafkaSettings(std::move(properties));
 }
 
+absl::StatusOr<KafkaSettings> KafkaSettings::FromOptions(absl::string_view address,
+                                                         const std::string& file) {
+  if (address.empty() == file.empty()) {
+    return absl::InvalidArgumentError(
+        "the brokers are named by --kafka ADDRESS or by --kafka-settings FILE, one of the two");
+  }
+  return address.empty() ? FromFile(file) : FromAddress(address);
+}
+
 }  // namespace records::eventstore

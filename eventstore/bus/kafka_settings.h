@@ -25,6 +25,11 @@ class KafkaSettings {
   // 600).
   static absl::StatusOr<KafkaSettings> FromFile(const std::string& path);
 
+  // What a program's options --kafka and --kafka-settings say. kInvalidArgument: not exactly one of
+  // them is given. Else as the one that is.
+  static absl::StatusOr<KafkaSettings> FromOptions(absl::string_view address,
+                                                   const std::string& file);
+
   const std::vector<std::pair<std::string, std::string>>& properties() const { return properties_; }
 
  private:

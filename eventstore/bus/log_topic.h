@@ -4,7 +4,9 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "eventstore/bus/bus_record.h"
+#include "eventstore/bus/work_streams.h"
 #include "eventstore/log.h"
 
 namespace records::eventstore {
@@ -18,6 +20,16 @@ std::string ProgressTopic(absl::string_view prefix);  // how far it was publishe
 // of the event's own number. `records_position` is "<partition>/<sequence>", `records_previous`
 // that of the event before it, so that a reader proves that nothing is missing.
 BusRecord LogRecord(absl::string_view prefix, const StoreId& log, const StoredEvent& event);
+
+// Name of the topic of a work stream.
+std::string WorkTopic(absl::string_view prefix, absl::string_view topic);
+
+// An event as a record of a work stream: a sealed reference as the value, and headers that tell
+// nothing that another stream does, too. `previous` is the id of the item before it from the same
+// partition of the log; empty: none. Times are days: exact ones would tell which records of two
+// streams are of one request, and so who an anonymous reporter is (CR-3.1.3).
+BusRecord WorkRecord(absl::string_view prefix, const StoreId& log, const StoredEvent& event,
+                     const WorkItem& item, std::string previous, int32_t partition, absl::Time now);
 
 // The position that a record of the log's topic says it has. kDataLoss: it says none.
 absl::StatusOr<Position> PositionOf(const BusRecord& record);

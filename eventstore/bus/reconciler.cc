@@ -23,7 +23,10 @@ bool IsDifference(const absl::Status& status) {
 
 Reconciler::Reconciler(const EventLog& log, const Relay& relay, ReconcilerOptions options)
     : log_(log), relay_(relay), options_(std::move(options)) {
-  for (uint32_t i = 0; i < log_.partition_count(); ++i) checks_.emplace_back(log_, i);
+  for (uint32_t i = 0; i < log_.partition_count(); ++i) {
+    checks_.emplace_back(log_, i);
+    owed_.push_back({.partition = i, .sequence = 0});
+  }
 }
 
 void Reconciler::Start() {
@@ -71,18 +74,45 @@ absl::Status Reconciler::CheckTopic(TopicReader& reader) {
 absl::Status Reconciler::RunRound(TopicReader& reader) {
   RETURN_IF_ERROR(CheckTopic(reader));
   for (TopicCheck& check : checks_) {
-    // Asked before the topic is: what is published meanwhile is more, never less.
     const Position published = relay_.Published(check.last().partition);
-    RETURN_IF_ERROR(ReadPartition(reader, check));
-    Note(check.CheckEnd(published));
+    RETURN_IF_ERROR(ReadPartition(
+        reader, LogTopic(options_.prefix), static_cast<int32_t>(check.last().partition),
+        check.next_offset(), [&check](const BusRecord& record) { return check.Take(record); }));
+    Note(check.CheckEnd(std::exchange(owed_[check.last().partition], published)));
+  }
+  return options_.work == nullptr ? absl::OkStatus() : RunStreams(reader);
+}
+
+absl::Status Reconciler::RunStreams(TopicReader& reader) {
+  if (stream_checks_.empty()) RETURN_IF_ERROR(FindStreamPartitions(reader));
+  for (size_t i = 0; i < stream_checks_.size(); ++i) {
+    StreamCheck& check = stream_checks_[i];
+    const Position published =
+        relay_.PublishedTo(check.topic(), static_cast<size_t>(check.partition()));
+    RETURN_IF_ERROR(ReadPartition(
+        reader, WorkTopic(options_.prefix, check.topic()), check.partition(), check.next_offset(),
+        [&check](const BusRecord& record) { return check.Take(record); }));
+    Note(check.CheckEnd(std::exchange(owed_by_streams_[i], published)));
   }
   return absl::OkStatus();
 }
 
-absl::Status Reconciler::ReadPartition(TopicReader& reader, TopicCheck& check) {
-  const std::string topic = LogTopic(options_.prefix);
-  const auto partition = static_cast<int32_t>(check.last().partition);
-  RETURN_IF_ERROR(reader.Seek(topic, partition, check.next_offset()));
+absl::Status Reconciler::FindStreamPartitions(TopicReader& reader) {
+  std::vector<StreamCheck> checks;
+  for (const std::string& topic : options_.work->topics()) {
+    ASSIGN_OR_RETURN(const int32_t count, reader.CountPartitions(WorkTopic(options_.prefix, topic),
+                                                                 options_.broker_timeout));
+    for (int32_t i = 0; i < count; ++i) checks.emplace_back(log_, *options_.work, topic, i, count);
+  }
+  stream_checks_ = std::move(checks);
+  owed_by_streams_.resize(stream_checks_.size());
+  return absl::OkStatus();
+}
+
+absl::Status Reconciler::ReadPartition(TopicReader& reader, const std::string& topic,
+                                       int32_t partition, int64_t offset,
+                                       absl::FunctionRef<absl::Status(const BusRecord&)> take) {
+  RETURN_IF_ERROR(reader.Seek(topic, partition, offset));
   // Pages without a record that may still come before the broker is given up.
   const int64_t patience = options_.broker_timeout / kPageWait;
   int64_t empty_pages = 0;
@@ -90,7 +120,7 @@ absl::Status Reconciler::ReadPartition(TopicReader& reader, TopicCheck& check) {
     if (Stopping()) return absl::CancelledError("the reconciler was stopped");
     ASSIGN_OR_RETURN(const TopicReader::Page page, reader.Read(kPageRecords, kPageWait));
     for (const BusRecord& record : page.records) {
-      const absl::Status taken = check.Take(record);
+      const absl::Status taken = take(record);
       if (!taken.ok() && !IsDifference(taken)) return taken;
       Note(taken);
       absl::MutexLock lock(&mutex_);

@@ -7,11 +7,13 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "eventstore/bus/kafka_settings.h"
 #include "eventstore/bus/relay.h"
+#include "eventstore/bus/stream_check.h"
 #include "eventstore/bus/topic_check.h"
 #include "eventstore/bus/topic_reader.h"
 #include "eventstore/log.h"
@@ -21,6 +23,8 @@ namespace records::eventstore {
 struct ReconcilerOptions {
   KafkaSettings settings;
   std::string prefix = "records";
+  // That of the relay; nullptr: there is only the log's own topic. Outlives the reconciler.
+  const WorkStreams* work = nullptr;
   // From the end of one round to the begin of the next.
   absl::Duration between_rounds = absl::Seconds(30);
   // How long a partition may take to answer.
@@ -60,14 +64,24 @@ class Reconciler {
   absl::Status RunRound(TopicReader& reader);
   // Whether the topic is there at all.
   absl::Status CheckTopic(TopicReader& reader);
-  absl::Status ReadPartition(TopicReader& reader, TopicCheck& check);
+  absl::Status RunStreams(TopicReader& reader);
+  absl::Status FindStreamPartitions(TopicReader& reader);
+  // Gives every new record of a partition to `take`, up to its end.
+  absl::Status ReadPartition(TopicReader& reader, const std::string& topic, int32_t partition,
+                             int64_t offset,
+                             absl::FunctionRef<absl::Status(const BusRecord&)> take);
   void Note(const absl::Status& difference);
   bool Stopping() const;
 
   const EventLog& log_;
   const Relay& relay_;
   const ReconcilerOptions options_;
-  std::vector<TopicCheck> checks_;  // of the thread alone
+  // Of the thread alone. What had been published when a round began must be there in the next:
+  // brokers acknowledge a transaction before who reads what is committed sees it.
+  std::vector<TopicCheck> checks_;
+  std::vector<Position> owed_;
+  std::vector<StreamCheck> stream_checks_;  // empty: not known yet
+  std::vector<Position> owed_by_streams_;
 
   mutable absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

@@ -124,6 +124,7 @@ void Relay::PublishProgress(const Session& session) {
   for (const PartitionCheckpoint& checkpoint : session.progress().partitions) {
     published_.push_back(checkpoint.position);
   }
+  streams_ = session.progress().streams;
 }
 
 void Relay::PublishState(State state, const absl::Status& error) {
@@ -133,33 +134,41 @@ void Relay::PublishState(State state, const absl::Status& error) {
 }
 
 RelayStatus Relay::GetStatus() const {
-  RelayStatus status;
-  std::vector<Position> published;
-  {
-    absl::MutexLock lock(&mutex_);
-    status = status_;
-    published = published_;
-  }
+  absl::MutexLock lock(&mutex_);
+  return status_;
+}
+
+RelayLag Relay::MeasureLag() const {
+  RelayLag lag;
   absl::Time oldest = absl::InfiniteFuture();
-  for (const Position position : published) {
-    const Position head = log_.Head(Ledger::kEvents, position.partition);
-    if (head.sequence <= position.sequence) continue;
-    status.lag_events += head.sequence - position.sequence;
-    const auto next = log_.ReadAt(Ledger::kEvents, {position.partition, position.sequence + 1});
+  for (uint32_t partition = 0; partition < log_.partition_count(); ++partition) {
+    const uint64_t published = Published(partition).sequence;
+    const Position head = log_.Head(Ledger::kEvents, partition);
+    if (head.sequence <= published) continue;
+    lag.events += head.sequence - published;
+    const auto next = log_.ReadAt(Ledger::kEvents, {partition, published + 1});
     if (next.ok()) {
       oldest = std::min(oldest, absl::FromUnixMicros(next->event.recorded_at_us()));
     }
   }
   if (oldest != absl::InfiniteFuture()) {
-    status.lag = std::max(absl::ZeroDuration(), options_.clock->Now() - oldest);
+    lag.age = std::max(absl::ZeroDuration(), options_.clock->Now() - oldest);
   }
-  return status;
+  return lag;
 }
 
 Position Relay::Published(uint32_t partition) const {
   absl::MutexLock lock(&mutex_);
   if (partition >= published_.size()) return {.partition = partition, .sequence = 0};
   return published_[partition];
+}
+
+Position Relay::PublishedTo(absl::string_view topic, size_t partition) const {
+  absl::MutexLock lock(&mutex_);
+  for (const StreamProgress& stream : streams_) {
+    if (stream.topic == topic && partition < stream.tails.size()) return stream.tails[partition];
+  }
+  return {};
 }
 
 absl::Status Relay::WaitFor(Position position, absl::Time deadline) const {

@@ -13,6 +13,8 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "eventstore/bus/kafka_settings.h"
+#include "eventstore/bus/relay_progress.h"
+#include "eventstore/bus/work_streams.h"
 #include "eventstore/clock.h"
 #include "eventstore/log.h"
 
@@ -33,6 +35,9 @@ struct RelayOptions {
   // How long a call to the broker may take before the session is given up.
   absl::Duration broker_timeout = absl::Seconds(30);
   const Clock* clock = &SystemClock();
+  // Says what goes on the work streams; nullptr: only the log's own topic is published. Outlives
+  // the relay.
+  const WorkStreams* work = nullptr;
   // Called once when another relay of the same prefix took over: this process should end. From the
   // relay's thread, which it must not block.
   std::function<void(const absl::Status&)> on_fenced;
@@ -54,9 +59,12 @@ struct RelayStatus {
   uint64_t transactions = 0;  // committed by this process
   uint64_t events_published = 0;
   uint64_t events_republished = 0;  // there once, and lost by the broker
-  // Durable in the log, not known to be in Kafka; all of them before the first session.
-  uint64_t lag_events = 0;
-  absl::Duration lag;  // age of the oldest of these, by recorded_at
+};
+
+// What is durable in the log and not known to be in Kafka: all of it before the first session.
+struct RelayLag {
+  uint64_t events = 0;
+  absl::Duration age;  // of the oldest, by recorded_at
 };
 
 // Publishes the log to Kafka: every event once and in order for those who read what is committed,
@@ -75,9 +83,14 @@ class Relay {
   void Stop();
 
   RelayStatus GetStatus() const;
+  // Reads an event of each partition that is behind.
+  RelayLag MeasureLag() const;
 
   // The last event of a partition that Kafka has acknowledged; sequence 0: none yet.
   Position Published(uint32_t partition) const;
+
+  // The last event on a partition of a work stream that Kafka has acknowledged; sequence 0: none.
+  Position PublishedTo(absl::string_view topic, size_t partition) const;
 
   // Waits until the partition's events up to `position` are published, or the relay cannot go on.
   // By the clock of the machine. kDeadlineExceeded; else why it stopped.
@@ -101,6 +114,7 @@ class Relay {
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   RelayStatus status_ ABSL_GUARDED_BY(mutex_);
   std::vector<Position> published_ ABSL_GUARDED_BY(mutex_);
+  std::vector<StreamProgress> streams_ ABSL_GUARDED_BY(mutex_);
   std::thread thread_;
 };
 

@@ -50,7 +50,7 @@ absl::StatusOr<Position> ConfirmTail(const EventLog& log, const BusRecord& tail)
 }
 
 absl::StatusOr<RelayProgress> Nothing(const EventLog& log) {
-  RelayProgress progress{.log = log.store_id(), .partitions = {}};
+  RelayProgress progress{.log = log.store_id(), .partitions = {}, .streams = {}};
   for (uint32_t partition = 0; partition < log.partition_count(); ++partition) {
     ASSIGN_OR_RETURN(progress.partitions.emplace_back(),
                      log.CheckpointAt(Ledger::kEvents, {partition, 0}));
@@ -68,6 +68,20 @@ std::string EncodeProgress(const RelayProgress& progress) {
     partition->mutable_position()->set_partition(checkpoint.position.partition);
     partition->mutable_position()->set_sequence(checkpoint.position.sequence);
     partition->set_root(checkpoint.root.data(), checkpoint.root.size());
+  }
+  for (const StreamProgress& stream : progress.streams) {
+    auto* published = message.add_streams();
+    published->set_topic(stream.topic);
+    for (const StreamProgress::Partition& partition : stream.partitions) {
+      auto* work = published->add_partitions();
+      work->set_covered(partition.covered);
+      work->set_last(partition.last);
+    }
+    for (const Position tail : stream.tails) {
+      auto* position = published->add_tails();
+      position->set_partition(tail.partition);
+      position->set_sequence(tail.sequence);
+    }
   }
   return message.SerializeAsString();
 }
@@ -93,7 +107,27 @@ absl::StatusOr<RelayProgress> DecodeProgress(absl::string_view bytes) {
     std::copy(partition.root().begin(), partition.root().end(), checkpoint.root.begin());
     progress.partitions.push_back(checkpoint);
   }
+  for (const auto& published : message.streams()) {
+    StreamProgress& stream = progress.streams.emplace_back();
+    stream.topic = published.topic();
+    for (const auto& work : published.partitions()) {
+      stream.partitions.push_back({work.covered(), work.last()});
+    }
+    for (const auto& tail : published.tails()) {
+      stream.tails.push_back({tail.partition(), tail.sequence()});
+    }
+    if (stream.tails.empty() || stream.partitions.size() != progress.partitions.size()) {
+      return absl::DataLossError("the progress of the relay is damaged");
+    }
+  }
   return progress;
+}
+
+const StreamProgress* RelayProgress::Find(absl::string_view topic) const {
+  for (const StreamProgress& stream : streams) {
+    if (stream.topic == topic) return &stream;
+  }
+  return nullptr;
 }
 
 absl::StatusOr<Resume> PlanResume(const EventLog& log, const std::optional<RelayProgress>& progress,

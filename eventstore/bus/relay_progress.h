@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -8,14 +9,35 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "eventstore/bus/bus_record.h"
+#include "eventstore/bus/work_streams.h"
 #include "eventstore/log.h"
 
 namespace records::eventstore {
+
+// How far one work stream has come.
+struct StreamProgress {
+  struct Partition {
+    uint64_t covered = 0;  // all that belongs on the stream up to this sequence is there
+    uint64_t last = 0;     // the last event that does; 0: none
+    friend bool operator==(const Partition&, const Partition&) = default;
+  };
+  std::string topic;                  // without prefix
+  std::vector<Partition> partitions;  // of the log, in their order
+  // The last event of each partition of the topic; sequence 0: none.
+  std::vector<Position> tails;
+
+  // Partition p of the log is on this partition of the topic.
+  size_t PartitionOf(uint32_t log_partition) const { return log_partition % tails.size(); }
+};
 
 // How far a log was published: one checkpoint for each partition, in their order.
 struct RelayProgress {
   StoreId log;
   std::vector<PartitionCheckpoint> partitions;
+  std::vector<StreamProgress> streams;
+
+  // nullptr: nothing was published to that stream.
+  const StreamProgress* Find(absl::string_view topic) const;
 };
 
 std::string EncodeProgress(const RelayProgress& progress);
@@ -39,5 +61,27 @@ struct Resume {
 //   kDataLoss            TOPIC_DIFFERS: log and topic, or log and progress, are at odds
 absl::StatusOr<Resume> PlanResume(const EventLog& log, const std::optional<RelayProgress>& progress,
                                   const std::vector<std::optional<BusRecord>>& tails);
+
+// What a broker has of one work stream: topic partition by topic partition.
+struct StreamRecords {
+  std::string topic;                            // without prefix
+  std::vector<std::optional<BusRecord>> tails;  // the last record of each
+  std::vector<bool> untouched;                  // never had a record: it is new, or was made anew
+  // Gives all records of a partition, in their order, until one is refused. Asked for only where a
+  // tail is not the expected one.
+  using Take = std::function<absl::Status(const BusRecord&)>;
+  std::function<absl::Status(size_t partition, const Take& take)> read_all;
+};
+
+// Decides where a work stream goes on, as PlanResume() does for the log's own topic: what the
+// broker has lost is published again, what it has beyond the progress is not. What retention took
+// is not lost.
+//   kFailedPrecondition  PROGRESS_LOST: the topic has records, and the progress knows of none
+//                        TOPIC_PARTITIONS: another number of partitions than it was published to
+//                        LOG_BEHIND_TOPICS
+//   kDataLoss            TOPIC_DIFFERS: a record that this relay did not write
+absl::StatusOr<StreamProgress> PlanStream(const EventLog& log, const WorkStreams& work,
+                                          const StreamProgress* known,
+                                          const StreamRecords& records);
 
 }  // namespace records::eventstore

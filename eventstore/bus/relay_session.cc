@@ -1,10 +1,13 @@
 #include "eventstore/bus/relay_session.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "eventstore/bus/log_topic.h"
 #include "eventstore/bus/topic_reader.h"
+#include "eventstore/planted_bug.h"
 #include "eventstore/status_macros.h"
 
 namespace records::eventstore {
@@ -16,6 +19,44 @@ absl::Status CheckPartitions(TopicReader& reader, const std::string& topic, uint
   if (static_cast<uint32_t>(count) == expected) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat("TOPIC_PARTITIONS: ", topic, " has ", count,
                                                     " partitions, and must have ", expected));
+}
+
+// What a broker has of a work stream.
+absl::StatusOr<StreamRecords> ReadStream(const EventLog& log, const RelayOptions& options,
+                                         TopicReader& reader, const std::string& name) {
+  const std::string topic = WorkTopic(options.prefix, name);
+  ASSIGN_OR_RETURN(const int32_t count, reader.CountPartitions(topic, options.broker_timeout));
+  if (count < 1 || log.partition_count() % static_cast<uint32_t>(count) != 0) {
+    return absl::FailedPreconditionError(absl::StrCat("TOPIC_PARTITIONS: ", topic, " has ", count,
+                                                      " partitions, which do not divide ",
+                                                      log.partition_count()));
+  }
+  StreamRecords records{.topic = name};
+  for (int32_t partition = 0; partition < count; ++partition) {
+    ASSIGN_OR_RETURN(records.tails.emplace_back(),
+                     reader.ReadLast(topic, partition, options.broker_timeout));
+    ASSIGN_OR_RETURN(const bool untouched,
+                     reader.IsUntouched(topic, partition, options.broker_timeout));
+    records.untouched.push_back(untouched);
+  }
+  records.read_all = [&reader, &options, topic](size_t partition, const StreamRecords::Take& take) {
+    return reader.ReadAll(topic, static_cast<int32_t>(partition), options.broker_timeout, take);
+  };
+  return records;
+}
+
+// Where each work stream goes on. What the progress knows of streams that are no more is dropped.
+absl::Status FindStreams(const EventLog& log, const RelayOptions& options, TopicReader& reader,
+                         const std::optional<RelayProgress>& progress, RelayProgress& resumed) {
+  resumed.streams.clear();
+  if (options.work == nullptr) return absl::OkStatus();
+  for (const std::string& topic : options.work->topics()) {
+    ASSIGN_OR_RETURN(const StreamRecords records, ReadStream(log, options, reader, topic));
+    const StreamProgress* known = progress ? progress->Find(topic) : nullptr;
+    ASSIGN_OR_RETURN(resumed.streams.emplace_back(),
+                     PlanStream(log, *options.work, known, records));
+  }
+  return absl::OkStatus();
 }
 
 // What Kafka says of how far this log was published.
@@ -33,23 +74,29 @@ absl::StatusOr<Resume> FindResume(const EventLog& log, const RelayOptions& optio
   if (last) {
     ASSIGN_OR_RETURN(progress, DecodeProgress(last->value.value_or("")));
   }
+  if (progress && PLANTED_BUG("relay-progress-late")) return Resume{.progress = *progress};
   std::vector<std::optional<BusRecord>> tails(log.partition_count());
   for (uint32_t partition = 0; partition < log.partition_count(); ++partition) {
     ASSIGN_OR_RETURN(tails[partition], reader->ReadLast(log_topic, static_cast<int32_t>(partition),
                                                         options.broker_timeout));
   }
-  return PlanResume(log, progress, tails);
+  ASSIGN_OR_RETURN(Resume resume, PlanResume(log, progress, tails));
+  RETURN_IF_ERROR(FindStreams(log, options, *reader, progress, resume.progress));
+  return resume;
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Relay::Session>> Relay::Session::Start(const EventLog& log,
                                                                       const RelayOptions& options) {
+  std::string id = absl::StrCat(options.prefix, ".relay");
+  if (PLANTED_BUG("relay-not-fenced"))
+    absl::StrAppend(&id, "-", absl::ToUnixNanos(options.clock->Now()));
   // First the predecessor is fenced: what is read then stays as it is.
-  ASSIGN_OR_RETURN(auto producer, TransactionalProducer::Start(
-                                      options.settings,
-                                      {.transactional_id = absl::StrCat(options.prefix, ".relay"),
-                                       .transaction_timeout = options.broker_timeout}));
+  ASSIGN_OR_RETURN(auto producer,
+                   TransactionalProducer::Start(options.settings,
+                                                {.transactional_id = std::move(id),
+                                                 .transaction_timeout = options.broker_timeout}));
   ASSIGN_OR_RETURN(Resume resume, FindResume(log, options));
   std::unique_ptr<Session> session(
       new Session(log, options, std::move(producer), std::move(resume)));
@@ -67,47 +114,86 @@ Relay::Session::Session(const EventLog& log, const RelayOptions& options,
 
 absl::Status Relay::Session::OpenFollowers() {
   for (const PartitionCheckpoint& checkpoint : progress_.partitions) {
-    ASSIGN_OR_RETURN(
-        followers_.emplace_back(),
-        log_.Follow({.ledger = Ledger::kEvents, .after = checkpoint.position, .types = {}}));
+    Position after = checkpoint.position;
+    for (const StreamProgress& stream : progress_.streams) {
+      after.sequence = std::min(after.sequence, stream.partitions[after.partition].covered);
+    }
+    ASSIGN_OR_RETURN(followers_.emplace_back(),
+                     log_.Follow({.ledger = Ledger::kEvents, .after = after, .types = {}}));
   }
   return absl::OkStatus();
 }
 
 absl::StatusOr<size_t> Relay::Session::PublishBatch() {
-  std::vector<BusRecord> records;
-  RelayProgress progress = progress_;
-  ASSIGN_OR_RETURN(const size_t events, Gather(records, progress));
-  if (events == 0) return 0;
-  records.push_back(ProgressRecord(progress));
-  RETURN_IF_ERROR(producer_->Write(records));
-  progress_ = std::move(progress);
-  return events;
+  Batch batch{.progress = progress_, .records = {}};
+  RETURN_IF_ERROR(Gather(batch));
+  if (batch.events == 0) return 0;
+  batch.records.push_back(
+      ProgressRecord(PLANTED_BUG("relay-progress-late") ? progress_ : batch.progress));
+  RETURN_IF_ERROR(producer_->Write(batch.records));
+  progress_ = std::move(batch.progress);
+  return batch.events;
 }
 
 // Takes what each partition has, in turns, so that one that is far behind holds up no other.
-absl::StatusOr<size_t> Relay::Session::Gather(std::vector<BusRecord>& records,
-                                              RelayProgress& progress) {
-  size_t bytes = 0;
+absl::Status Relay::Session::Gather(Batch& batch) {
   const size_t share = options_.batch_events / followers_.size() + 1;
   for (size_t i = 0; i < followers_.size(); ++i) {
     const size_t partition = (next_partition_ + i) % followers_.size();
-    Position last = progress.partitions[partition].position;
-    for (size_t taken = 0; taken < share && bytes < options_.batch_bytes;) {
+    PartitionCheckpoint& published = batch.progress.partitions[partition];
+    Position last = published.position;
+    for (size_t taken = 0; taken < share && batch.bytes < options_.batch_bytes;) {
       ASSIGN_OR_RETURN(const FollowMessage message,
                        followers_[partition]->Next(absl::ZeroDuration()));
       if (message.kind == FollowMessage::Kind::kHeartbeat) break;
       if (message.kind != FollowMessage::Kind::kEvent) continue;
-      records.push_back(LogRecord(options_.prefix, log_.store_id(), message.event));
-      bytes += message.event.bytes.size();
-      last = message.event.position;
+      RETURN_IF_ERROR(Add(message.event, batch));
+      last.sequence = std::max(last.sequence, message.event.position.sequence);
       ++taken;
     }
-    if (last == progress.partitions[partition].position) continue;
-    ASSIGN_OR_RETURN(progress.partitions[partition], log_.CheckpointAt(Ledger::kEvents, last));
+    if (last == published.position) continue;
+    ASSIGN_OR_RETURN(published, log_.CheckpointAt(Ledger::kEvents, last));
   }
   next_partition_ = (next_partition_ + 1) % followers_.size();
-  return records.size();
+  return absl::OkStatus();
+}
+
+// To each topic what that has not: they may have come to different points when a broker lost the
+// end of some.
+absl::Status Relay::Session::Add(const StoredEvent& event, Batch& batch) const {
+  const Position position = event.position;
+  ++batch.events;
+  batch.bytes += event.bytes.size();
+  if (position.sequence > progress_.partitions[position.partition].position.sequence) {
+    batch.records.push_back(LogRecord(options_.prefix, log_.store_id(), event));
+  }
+  return options_.work == nullptr ? absl::OkStatus() : AddWork(event, batch);
+}
+
+absl::Status Relay::Session::AddWork(const StoredEvent& event, Batch& batch) const {
+  const Position position = event.position;
+  const auto covers = [&](const StreamProgress& stream) {
+    return stream.partitions[position.partition].covered >= position.sequence;
+  };
+  if (absl::c_all_of(batch.progress.streams, covers)) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::vector<WorkItem> items, options_.work->ItemsOf(event));
+  for (StreamProgress& stream : batch.progress.streams) {
+    if (covers(stream)) continue;
+    StreamProgress::Partition& progress = stream.partitions[position.partition];
+    progress.covered = position.sequence;
+    const auto item =
+        absl::c_find_if(items, [&](const WorkItem& one) { return one.topic == stream.topic; });
+    if (item == items.end()) continue;
+    const size_t partition = stream.PartitionOf(position.partition);
+    std::string previous = options_.work->IdOf(stream.topic, {position.partition, progress.last});
+    batch.records.push_back(WorkRecord(options_.prefix, log_.store_id(), event, *item,
+                                       std::move(previous), static_cast<int32_t>(partition),
+                                       options_.clock->Now()));
+    batch.bytes += batch.records.back().SizeEstimate();
+    if (!PLANTED_BUG("work-progress-not-kept")) progress.last = position.sequence;
+    stream.tails[partition] = position;
+  }
+  return absl::OkStatus();
 }
 
 BusRecord Relay::Session::ProgressRecord(const RelayProgress& progress) const {

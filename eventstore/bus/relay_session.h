@@ -33,8 +33,18 @@ class Relay::Session {
   Session(const EventLog& log, const RelayOptions& options,
           std::unique_ptr<TransactionalProducer> producer, Resume resume);
 
+  // What gathers for one transaction.
+  struct Batch {
+    RelayProgress progress;
+    std::vector<BusRecord> records;
+    size_t events = 0;
+    size_t bytes = 0;
+  };
+
   absl::Status OpenFollowers();
-  absl::StatusOr<size_t> Gather(std::vector<BusRecord>& records, RelayProgress& progress);
+  absl::Status Gather(Batch& batch);
+  absl::Status Add(const StoredEvent& event, Batch& batch) const;
+  absl::Status AddWork(const StoredEvent& event, Batch& batch) const;
   BusRecord ProgressRecord(const RelayProgress& progress) const;
 
   const EventLog& log_;

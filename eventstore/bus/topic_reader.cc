@@ -108,16 +108,42 @@ absl::StatusOr<std::optional<BusRecord>> TopicReader::ReadLast(const std::string
                                                                int32_t partition,
                                                                absl::Duration timeout) {
   const Deadline deadline(timeout);
-  int64_t low = 0;
-  int64_t high = 0;
-  RETURN_IF_ERROR(
-      KafkaStatus(rd_kafka_query_watermark_offsets(client_.get(), topic.c_str(), partition, &low,
-                                                   &high, KafkaMilliseconds(timeout)),
-                  absl::StrCat("asking for the ends of ", topic, "/", partition)));
+  ASSIGN_OR_RETURN(const Ends ends, FindEnds(topic, partition, timeout));
   for (int64_t back = kLookBackFirst;; back *= 16) {
-    const int64_t start = std::max(low, high - back);
+    const int64_t start = std::max(ends.low, ends.high - back);
     ASSIGN_OR_RETURN(auto record, LastFrom(topic, partition, start, deadline));
-    if (record || start == low) return record;
+    if (record || start == ends.low) return record;
+  }
+}
+
+absl::StatusOr<TopicReader::Ends> TopicReader::FindEnds(const std::string& topic, int32_t partition,
+                                                        absl::Duration timeout) const {
+  Ends ends;
+  RETURN_IF_ERROR(KafkaStatus(
+      rd_kafka_query_watermark_offsets(client_.get(), topic.c_str(), partition, &ends.low,
+                                       &ends.high, KafkaMilliseconds(timeout)),
+      absl::StrCat("asking for the ends of ", topic, "/", partition)));
+  return ends;
+}
+
+absl::StatusOr<bool> TopicReader::IsUntouched(const std::string& topic, int32_t partition,
+                                              absl::Duration timeout) {
+  ASSIGN_OR_RETURN(const Ends ends, FindEnds(topic, partition, timeout));
+  return ends.high == 0;
+}
+
+absl::Status TopicReader::ReadAll(const std::string& topic, int32_t partition,
+                                  absl::Duration timeout,
+                                  const std::function<absl::Status(const BusRecord&)>& take) {
+  RETURN_IF_ERROR(Seek(topic, partition, 0));
+  while (true) {
+    ASSIGN_OR_RETURN(const Page page, Read(1'000, timeout));
+    for (const BusRecord& record : page.records) RETURN_IF_ERROR(take(record));
+    if (page.at_end) return absl::OkStatus();
+    if (page.records.empty()) {
+      return absl::UnavailableError(
+          absl::StrCat("the end of ", topic, "/", partition, " was not reached in time"));
+    }
   }
 }
 

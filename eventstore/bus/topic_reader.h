@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,6 +35,16 @@ class TopicReader {
                                                                   int32_t partition,
                                                                   absl::Duration timeout);
 
+  // Whether a partition never had a record since its topic was made.
+  [[nodiscard]] absl::StatusOr<bool> IsUntouched(const std::string& topic, int32_t partition,
+                                                 absl::Duration timeout);
+
+  // Gives every committed record of a partition, in their order, until `take` refuses one. Each
+  // page must come within `timeout`.
+  [[nodiscard]] absl::Status ReadAll(const std::string& topic, int32_t partition,
+                                     absl::Duration timeout,
+                                     const std::function<absl::Status(const BusRecord&)>& take);
+
   // Starts to read at an offset (0: at what is kept), instead of where it read before.
   [[nodiscard]] absl::Status Seek(const std::string& topic, int32_t partition, int64_t offset);
 
@@ -50,6 +61,12 @@ class TopicReader {
 
   explicit TopicReader(KafkaClient client) : client_(std::move(client)) {}
 
+  struct Ends {
+    int64_t low = 0;
+    int64_t high = 0;
+  };
+  absl::StatusOr<Ends> FindEnds(const std::string& topic, int32_t partition,
+                                absl::Duration timeout) const;
   absl::StatusOr<std::optional<BusRecord>> LastFrom(const std::string& topic, int32_t partition,
                                                     int64_t offset, const Deadline& deadline);
 

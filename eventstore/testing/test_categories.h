@@ -25,6 +25,7 @@ inline CategoryTable TestCategories() {
                                 {"timeline-fold", 15, kYear},
                                 {"request-digest", 16, kSubject},
                                 {"independent-living", 17, kRoot},
+                                {"work-erasure", 18, kYear},
                                 {"second-fold", 65'535, kMonth}})
       .value();
 }

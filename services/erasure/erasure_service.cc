@@ -139,11 +139,14 @@ absl::StatusOr<Plan> ErasureServiceImpl::Decide(const Authorised& caller,
                    "what you see then.");
   }
   auto decided = std::make_unique<ev::SubjectErasureDecided>();
-  decided->set_erasure(std::string(backend_.commands.Derive(key, "erasure").root.bytes()));
+  const eventstore::SubjectId erasure(backend_.commands.Derive(key, "erasure").root.array());
+  decided->set_erasure(std::string(erasure.bytes()));
   decided->set_subject(std::string(customer.subject.bytes()));
   decided->set_root(std::string(customer.root.bytes()));
   decided->set_collection(std::string(kCustomers));
   decided->set_ground(request.ground());
+  ASSIGN_OR_RETURN(*decided->mutable_work_subjects(),
+                   runtime.work.NamesOf(customer.subject, customer.root));
   Step step;
   step.facts.push_back({.stream = register_.stream(),
                         .subject = customer.subject,
@@ -151,6 +154,8 @@ absl::StatusOr<Plan> ErasureServiceImpl::Decide(const Authorised& caller,
                         .occurred_at = runtime.clock.Now()});
   step.expectations.push_back(register_.Expected());
   step.from_reserve = true;
+  // The customer's own would end before a retry is told.
+  step.digest_subject = erasure;
   Plan plan;
   plan.steps.push_back(std::move(step));
   return plan;

@@ -17,6 +17,7 @@
 #include "records/events/v1/customer.pb.h"
 #include "records/events/v1/erasure.pb.h"
 #include "records/events/v1/restricted.pb.h"
+#include "records/log/v1/options.pb.h"
 
 namespace records::services {
 
@@ -42,6 +43,17 @@ std::vector<const google::protobuf::FileDescriptor*> EventFiles() {
           events::CustomerRegistered::descriptor()->file(),
           events::SubjectErased::descriptor()->file(),
           events::Restricted::descriptor()->file()};
+}
+
+std::vector<const google::protobuf::Descriptor*> EventTypes() {
+  std::vector<const google::protobuf::Descriptor*> types;
+  for (const google::protobuf::FileDescriptor* file : EventFiles()) {
+    for (int i = 0; i < file->message_type_count(); ++i) {
+      const google::protobuf::Descriptor* type = file->message_type(i);
+      if (type->options().HasExtension(records::log::v1::event_type)) types.push_back(type);
+    }
+  }
+  return types;
 }
 
 absl::StatusOr<MethodTable> MethodTable::Create(

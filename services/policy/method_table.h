@@ -21,6 +21,8 @@ namespace records::services {
 // file is added here; a test compares the lists with the folders.
 std::vector<const google::protobuf::FileDescriptor*> ApiFiles();
 std::vector<const google::protobuf::FileDescriptor*> EventFiles();
+// The event types in these, in the order of the files.
+std::vector<const google::protobuf::Descriptor*> EventTypes();
 
 // View and action of every method, by the full name of its descriptor:
 // "records.api.v1.ContactService.RecordContact".

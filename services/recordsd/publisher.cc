@@ -17,7 +17,7 @@ bool Publishes(const ServerOptions& options) {
 absl::Status Server::Parts::StartPublishing() {
   if (!Publishes(options)) return absl::OkStatus();
   // A second server under the prefix means a second log: which of them is right, a person must say.
-  ASSIGN_OR_RETURN(publisher, StartPublisher(*log, options, EndAfter("relay_fenced")));
+  ASSIGN_OR_RETURN(publisher, StartPublisher(*log, *work, options, EndAfter("relay_fenced")));
   return absl::OkStatus();
 }
 
@@ -30,10 +30,13 @@ void Server::Parts::AddPublisherGauges(std::vector<Gauge>& gauges) {
   using Status = const PublisherStatus&;
   add("records_relay_running", "1 while the log is being published",
       [](Status status) { return status.state == "running" ? 1.0 : 0.0; });
-  add("records_relay_lag_events", "Durable events that are not known to be in Kafka",
-      [](Status status) { return status.lag_events; });
-  add("records_relay_lag_seconds", "Age of the oldest of these",
-      [](Status status) { return status.lag_seconds; });
+  gauges.push_back(
+      {"records_relay_lag_events", "Durable events that are not known to be in Kafka", {}, [this] {
+         return static_cast<double>(publisher->MeasureLag().events);
+       }});
+  gauges.push_back({"records_relay_lag_seconds", "Age of the oldest of these", {}, [this] {
+                      return publisher->MeasureLag().seconds;
+                    }});
   add("records_relay_events", "Events published since the start",
       [](Status status) { return status.events; });
   add("records_relay_transactions", "Transactions committed since the start",

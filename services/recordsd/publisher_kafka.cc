@@ -34,7 +34,9 @@ class KafkaPublisher final : public Publisher {
  public:
   KafkaPublisher(const eventstore::EventLog& log, const eventstore::RelayOptions& options)
       : relay_(log, options),
-        reconciler_(log, relay_, {.settings = options.settings, .prefix = options.prefix}) {
+        reconciler_(
+            log, relay_,
+            {.settings = options.settings, .prefix = options.prefix, .work = options.work}) {
     relay_.Start();
     reconciler_.Start();
   }
@@ -47,11 +49,14 @@ class KafkaPublisher final : public Publisher {
             .events = status.events_published,
             .transactions = status.transactions,
             .sessions = status.sessions,
-            .lag_events = status.lag_events,
-            .lag_seconds = absl::ToDoubleSeconds(status.lag),
             .compared = reconciled.compared,
             .differences = reconciled.differences,
             .difference = std::string(reconciled.difference.message())};
+  }
+
+  PublisherLag MeasureLag() const override {
+    const eventstore::RelayLag lag = relay_.MeasureLag();
+    return {.events = lag.events, .seconds = absl::ToDoubleSeconds(lag.age)};
   }
 
  private:
@@ -59,23 +64,17 @@ class KafkaPublisher final : public Publisher {
   eventstore::Reconciler reconciler_;  // after the relay: it asks how far that is
 };
 
-absl::StatusOr<eventstore::KafkaSettings> SettingsOf(const ServerOptions& options) {
-  if (!options.kafka.empty() && !options.kafka_settings_file.empty()) {
-    return absl::InvalidArgumentError(
-        "--kafka and --kafka-settings: the file names the brokers, so give only one of them");
-  }
-  if (!options.kafka.empty()) return eventstore::KafkaSettings::FromAddress(options.kafka);
-  return eventstore::KafkaSettings::FromFile(options.kafka_settings_file);
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Publisher>> StartPublisher(
-    const eventstore::EventLog& log, const ServerOptions& options,
-    std::function<void(const absl::Status&)> on_fenced) {
-  ASSIGN_OR_RETURN(eventstore::KafkaSettings settings, SettingsOf(options));
+    const eventstore::EventLog& log, const eventstore::WorkStreams& work,
+    const ServerOptions& options, std::function<void(const absl::Status&)> on_fenced) {
+  ASSIGN_OR_RETURN(
+      eventstore::KafkaSettings settings,
+      eventstore::KafkaSettings::FromOptions(options.kafka, options.kafka_settings_file));
   RETURN_IF_ERROR(eventstore::CheckBusPrefix(options.kafka_prefix));
   eventstore::RelayOptions relay{.settings = std::move(settings), .prefix = options.kafka_prefix};
+  relay.work = &work;
   relay.on_fenced = std::move(on_fenced);
   return std::make_unique<KafkaPublisher>(log, relay);
 }

@@ -171,6 +171,9 @@ absl::Status Server::Parts::OpenStore() {
   log_options.on_fatal = EndAfter("log_failed");
   ASSIGN_OR_RETURN(log, eventstore::OpenLog(std::move(log_options)));
   sealer = std::make_unique<eventstore::Sealer>(*keys, *categories, eventstore::SystemRandom());
+  ASSIGN_OR_RETURN(auto streams,
+                   eventstore::WorkStreams::Create(*keys, *sealer, *categories, EventTypes()));
+  work = std::make_unique<eventstore::WorkStreams>(std::move(streams));
   return OpenBackups();
 }
 
@@ -215,9 +218,9 @@ absl::Status Server::Parts::OpenViews() {
 }
 
 void Server::Parts::MakeServices() {
-  runtime = std::make_unique<Runtime>(Runtime{*log, *keys, *sealer, eventstore::SystemClock(),
-                                              eventstore::SystemRandom(), *executor, *bulk_executor,
-                                              *categories, *lawful_bases, options.organisation});
+  runtime = std::make_unique<Runtime>(
+      Runtime{*log, *keys, *sealer, *work, eventstore::SystemClock(), eventstore::SystemRandom(),
+              *executor, *bulk_executor, *categories, *lawful_bases, options.organisation});
   tracer = std::make_unique<Tracer>(*runtime);
   authoriser = std::make_unique<Authoriser>(*runtime, *decisions, *methods, *grants_view,
                                             *authenticator, *tracer);

@@ -69,6 +69,7 @@ struct Server::Parts {
   // By the replay at the start, until the worker takes it.
   std::map<eventstore::SubjectId, eventstore::DestroyedSubject> destroyed_at_start;
   std::unique_ptr<eventstore::Sealer> sealer;
+  std::unique_ptr<eventstore::WorkStreams> work;
   projections::GrantsProjection grants_projection;
   std::unique_ptr<projections::TimelineKeys> timeline_keys;
   std::unique_ptr<projections::TimelineProjection> timeline_projection;

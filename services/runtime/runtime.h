@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "eventstore/bus/work_streams.h"
 #include "eventstore/categories.h"
 #include "eventstore/clock.h"
 #include "eventstore/key_store.h"
@@ -18,6 +19,7 @@ struct Runtime {
   eventstore::EventLog& log;
   eventstore::KeyStore& keys;
   eventstore::Sealer& sealer;
+  const eventstore::WorkStreams& work;
   const eventstore::Clock& clock;
   eventstore::Random& random;
   Executor& executor;

@@ -30,7 +30,11 @@ TIMEOUT_S = 300
 # GoogleTest's for a failed test, and the simulation's for a broken promise; its 3 says that a fault never happened.
 FAILED = 1
 
-Bug = collections.namedtuple("Bug", "name text program arguments")
+# Before the name of a program that is built only where tools/setup --kafka has been.
+NEEDS_KAFKA = "kafka:"
+HAS_KAFKA = os.path.exists(os.path.join(ROOT, "build", "tools", "librdkafka", "version"))
+
+Bug = collections.namedtuple("Bug", "name text program arguments needs_kafka")
 
 
 def read_table():
@@ -42,7 +46,8 @@ def read_table():
             columns = line.rstrip("\n").split("\t")
             if len(columns) != 4:
                 raise SystemExit(f"{TABLE}:{number}: {len(columns)} columns, not 4")
-            bugs.append(Bug(*columns))
+            columns[2], needs_kafka = columns[2].removeprefix(NEEDS_KAFKA), columns[2].startswith(NEEDS_KAFKA)
+            bugs.append(Bug(*columns, needs_kafka))
     names = [bug.name for bug in bugs]
     if len(set(names)) != len(names):
         raise SystemExit("a name stands twice in planted_bugs.tsv")
@@ -140,10 +145,13 @@ def main():
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     options = parser.parse_args()
     bugs = read_table()
+    listed = {bug.name for bug in bugs}
+    if not HAS_KAFKA:
+        bugs = [bug for bug in bugs if not bug.needs_kafka]
+        print(f"{len(listed) - len(bugs)} bugs need Kafka, which is not here: left out")
     if options.build:
         build(bugs)
         return 0
-    listed = {bug.name for bug in bugs}
     if listed != planted_in_sources():
         raise SystemExit(f"planted_bugs.tsv and the sources differ in: {sorted(listed ^ planted_in_sources())}")
     chosen = bugs

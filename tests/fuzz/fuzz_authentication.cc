@@ -13,6 +13,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
 #include "eventstore/clock.h"
 #include "services/auth/caller.h"
 #include "services/auth/json_web_keys.h"
@@ -62,7 +63,10 @@ void ExpectWhole(const services::Token& token) {
 void ExpectRefused(const absl::Status& status, absl::string_view secret) {
   FUZZ_EXPECT(absl::IsUnauthenticated(status), status.ToString());
   FUZZ_EXPECT(!services::ReasonOf(status).empty(), status.ToString());
-  if (secret.size() > 60) FUZZ_EXPECT(!absl::StrContains(status.ToString(), secret));
+  // What has no space, as no token has: fuzzing finds the refusal's own words otherwise.
+  for (const absl::string_view word : absl::StrSplit(secret, ' ')) {
+    if (word.size() > 60) FUZZ_EXPECT(!absl::StrContains(status.ToString(), word));
+  }
 }
 
 void Verify(const std::string& token) {

@@ -33,6 +33,7 @@
 #include "services/erasure/certificate.h"
 #include "services/erasure/erasure_register.h"
 #include "services/erasure/erasure_worker.h"
+#include "services/policy/method_table.h"
 #include "services/policy/register.h"
 #include "services/runtime/tracer.h"
 #include "tests/services/contact_examples.h"
@@ -63,6 +64,8 @@ class Stand {
     keys = *eventstore::OpenKeyStore({.data_dir = folder});
     log = *eventstore::OpenLog({.data_dir = folder, .partition_count = 4, .guard = keys.get()});
     sealer = std::make_unique<eventstore::Sealer>(*keys, categories, eventstore::SystemRandom());
+    work = std::make_unique<eventstore::WorkStreams>(
+        *eventstore::WorkStreams::Create(*keys, *sealer, categories, EventTypes()));
     OpenLedger();
     timeline_keys = std::make_unique<projections::TimelineKeys>(*sealer, *keys);
     projection = std::make_unique<projections::TimelineProjection>(*timeline_keys);
@@ -71,9 +74,9 @@ class Stand {
         *projections::View::Open(*log, *projection,
                                  {.folder = folder + "/views/timeline",
                                   .open_storage = projections::RocksViewStorage(size_t{8} << 20)});
-    runtime = std::make_unique<Runtime>(Runtime{*log, *keys, *sealer, eventstore::SystemClock(),
-                                                eventstore::SystemRandom(), executor, executor,
-                                                categories, lawful_bases, "north"});
+    runtime = std::make_unique<Runtime>(
+        Runtime{*log, *keys, *sealer, *work, eventstore::SystemClock(), eventstore::SystemRandom(),
+                executor, executor, categories, lawful_bases, "north"});
     reg = std::make_unique<ErasureRegister>(*runtime);
     worker = std::make_unique<ErasureWorker>(*runtime, *ledger, *reg, Options(before_step));
   }
@@ -180,6 +183,7 @@ class Stand {
   std::unique_ptr<eventstore::KeyStore> keys;
   std::unique_ptr<eventstore::EventLog> log;
   std::unique_ptr<eventstore::Sealer> sealer;
+  std::unique_ptr<eventstore::WorkStreams> work;
   std::unique_ptr<eventstore::ErasureLedger> ledger;
   std::map<eventstore::SubjectId, eventstore::DestroyedSubject> destroyed_at_start;
   std::unique_ptr<projections::TimelineKeys> timeline_keys;

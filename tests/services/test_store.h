@@ -43,7 +43,7 @@ class TestStore {
     EXPECT_TRUE(opened.ok()) << opened.status();
     real_log_ = *std::move(opened);
     log = std::make_unique<InterceptedLog>(*real_log_);
-    runtime = std::make_unique<Runtime>(Runtime{*log, keys, sealer, clock,
+    runtime = std::make_unique<Runtime>(Runtime{*log, keys, sealer, work, clock,
                                                 eventstore::SystemRandom(), executor, executor,
                                                 categories, lawful_bases, kOrganisation});
   }
@@ -140,6 +140,8 @@ class TestStore {
   Executor executor{8};
   mutable eventstore::testing::MemoryKeyStore keys{clock, eventstore::SystemRandom()};
   eventstore::Sealer sealer{keys, categories, eventstore::SystemRandom()};
+  eventstore::WorkStreams work =
+      eventstore::WorkStreams::Create(keys, sealer, categories, EventTypes()).value();
 
  private:
   eventstore::MemoryStorage storage_{eventstore::kLogTableCount};

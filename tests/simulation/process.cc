@@ -77,6 +77,8 @@ absl::Status Process::OpenStores(const Options& options) {
   };
   ASSIGN_OR_RETURN(keys_, eventstore::OpenKeyStoreOver(ports));
   sealer_ = std::make_unique<eventstore::Sealer>(*keys_, Policy::Get().categories, machine_.random);
+  work_ = std::make_unique<eventstore::WorkStreams>(*eventstore::WorkStreams::Create(
+      *keys_, *sealer_, Policy::Get().categories, services::EventTypes()));
   eventstore::LogOptions how;
   how.partition_count = options.partitions;
   how.clock = &machine_.clock;
@@ -112,7 +114,7 @@ absl::Status Process::OpenViews(const Options& options) {
 void Process::MakeServices() {
   const Policy& policy = Policy::Get();
   runtime_ = std::make_unique<services::Runtime>(
-      services::Runtime{log(), *keys_, *sealer_, machine_.clock, machine_.random, executor_,
+      services::Runtime{log(), *keys_, *sealer_, *work_, machine_.clock, machine_.random, executor_,
                         executor_, policy.categories, policy.lawful_bases, kOrganisation});
   commands_ = std::make_unique<services::CommandRunner>(*runtime_);
   tracer_ = std::make_unique<services::Tracer>(*runtime_);

@@ -131,6 +131,7 @@ class Process {
   services::Executor executor_{0};
   std::unique_ptr<eventstore::KeyStore> keys_;
   std::unique_ptr<eventstore::Sealer> sealer_;
+  std::unique_ptr<eventstore::WorkStreams> work_;
   eventstore::SteppedLog log_;
   projections::GrantsProjection grants_projection_;
   std::unique_ptr<projections::TimelineKeys> timeline_keys_;

@@ -13,6 +13,7 @@
 #include "services/contact/contact_decisions.h"
 #include "services/customer/customers.h"
 #include "services/customer/registration.h"
+#include "services/policy/method_table.h"
 #include "tools/bench/load.h"
 #include "tools/bench/requests.h"
 
@@ -74,14 +75,18 @@ absl::StatusOr<std::unique_ptr<ProductStore>> ProductStore::Open(
                    eventstore::OpenLog({.data_dir = data.string(), .guard = store->keys_.get()}));
   store->sealer_ = std::make_unique<eventstore::Sealer>(*store->keys_, *store->categories_,
                                                         eventstore::SystemRandom());
+  ASSIGN_OR_RETURN(auto work,
+                   eventstore::WorkStreams::Create(*store->keys_, *store->sealer_,
+                                                   *store->categories_, services::EventTypes()));
+  store->work_ = std::make_unique<eventstore::WorkStreams>(std::move(work));
   store->timeline_keys_ =
       std::make_unique<projections::TimelineKeys>(*store->sealer_, *store->keys_);
   store->timeline_projection_ =
       std::make_unique<projections::TimelineProjection>(*store->timeline_keys_);
-  store->runtime_ = std::make_unique<services::Runtime>(
-      services::Runtime{*store->log_, *store->keys_, *store->sealer_, eventstore::SystemClock(),
-                        eventstore::SystemRandom(), *store->executor_, *store->executor_,
-                        *store->categories_, *store->lawful_bases_, kOrganisation});
+  store->runtime_ = std::make_unique<services::Runtime>(services::Runtime{
+      *store->log_, *store->keys_, *store->sealer_, *store->work_, eventstore::SystemClock(),
+      eventstore::SystemRandom(), *store->executor_, *store->executor_, *store->categories_,
+      *store->lawful_bases_, kOrganisation});
   store->commands_ = std::make_unique<services::CommandRunner>(*store->runtime_);
   ASSIGN_OR_RETURN(store->staff_,
                    store->keys_->Claim(kOrganisation, services::kStaffReferences, kRecorder));

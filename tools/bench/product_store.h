@@ -62,6 +62,7 @@ class ProductStore {
   std::unique_ptr<eventstore::KeyStore> keys_;
   std::unique_ptr<eventstore::EventLog> log_;
   std::unique_ptr<eventstore::Sealer> sealer_;
+  std::unique_ptr<eventstore::WorkStreams> work_;
   std::unique_ptr<projections::TimelineKeys> timeline_keys_;
   std::unique_ptr<projections::TimelineProjection> timeline_projection_;
   std::unique_ptr<services::Runtime> runtime_;

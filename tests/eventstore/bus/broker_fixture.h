@@ -7,12 +7,16 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "absl/time/clock.h"
 #include "eventstore/bus/kafka_settings.h"
 #include "eventstore/bus/log_topic.h"
+#include "eventstore/bus/relay.h"
 #include "eventstore/bus/topic_admin.h"
 #include "eventstore/bus/topic_reader.h"
 #include "tests/eventstore/temp_folder.h"
@@ -69,20 +73,36 @@ class Broker {
   std::string address_;
 };
 
-// The topics that a relay of one log needs.
-inline void MakeTopics(const KafkaSettings& settings, const std::string& prefix,
-                       int32_t partitions) {
+// The topics that a relay of one log needs, and those of its work streams with fewer partitions.
+inline void MakeTopics(const KafkaSettings& settings, const std::string& prefix, int32_t partitions,
+                       const std::vector<std::string>& streams = {},
+                       int32_t stream_partitions = 1) {
   auto admin = TopicAdmin::Open(settings);
   ASSERT_TRUE(admin.ok()) << admin.status();
-  for (const TopicDescription& topic : {TopicDescription{.name = LogTopic(prefix),
-                                       .partitions = partitions,
-                                       .configuration = {{"retention.ms", "-1"}}},
-                                        TopicDescription{.name = ProgressTopic(prefix),
-                                        .partitions = 1,
-                                        .configuration = {{"cleanup.policy", "compact"}}}}) {
+  std::vector<TopicDescription> topics = {{.name = LogTopic(prefix),
+                                           .partitions = partitions,
+                                           .configuration = {{"retention.ms", "-1"}}},
+                                          {.name = ProgressTopic(prefix),
+                                           .partitions = 1,
+                                           .configuration = {{"cleanup.policy", "compact"}}}};
+  for (const std::string& stream : streams) {
+    topics.push_back({.name = WorkTopic(prefix, stream),
+                      .partitions = stream_partitions,
+                      .configuration = {{"retention.ms", "-1"}}});
+  }
+  for (const TopicDescription& topic : topics) {
     const absl::Status status = (*admin)->Create(topic, kBrokerTimeout);
     ASSERT_TRUE(status.ok()) << status;
   }
+}
+
+// Deletes a topic and makes it again, empty.
+inline void MakeAnew(const KafkaSettings& settings, const TopicDescription& topic) {
+  auto admin = TopicAdmin::Open(settings);
+  ASSERT_TRUE(admin.ok()) << admin.status();
+  ASSERT_TRUE((*admin)->Delete(topic.name, kBrokerTimeout).ok());
+  // The deletion goes on behind.
+  while (!(*admin)->Create(topic, kBrokerTimeout).ok()) std::this_thread::yield();
 }
 
 // All committed records of a partition.
@@ -103,5 +123,30 @@ inline std::vector<BusRecord> ReadTopic(const KafkaSettings& settings, const std
   ADD_FAILURE() << "the end of " << topic << "/" << partition << " was not reached";
   return all;
 }
+
+// One broker for all tests of a suite, and a prefix for each.
+class BrokerTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { broker_ = std::make_unique<Broker>(); }
+  static void TearDownTestSuite() { broker_.reset(); }
+
+  RelayOptions Options() {
+    RelayOptions options{.settings = broker_->settings(), .prefix = prefix_};
+    options.batch_events = 64;
+    options.retry_wait = absl::Milliseconds(50);
+    options.retry_wait_max = absl::Milliseconds(500);
+    options.broker_timeout = absl::Seconds(20);
+    return options;
+  }
+
+  static void WaitForAll(const Relay& relay) {
+    const absl::Status status = relay.WaitForAll(absl::Now() + kBrokerTimeout);
+    ASSERT_TRUE(status.ok()) << status;
+  }
+
+  inline static std::unique_ptr<Broker> broker_;
+  const std::string prefix_ =
+      absl::AsciiStrToLower(::testing::UnitTest::GetInstance()->current_test_info()->name());
+};
 
 }  // namespace records::eventstore::testing_support

@@ -59,7 +59,7 @@ TEST_F(BusPlanTest, ATopicIsAsTheRegisterSays) {
   EXPECT_EQ(work.partitions, 2);
   EXPECT_EQ(work.replicas, 3);
   EXPECT_EQ(work.configuration.at("retention.ms"), "172800000");
-  EXPECT_EQ(work.configuration.at("message.timestamp.type"), "LogAppendTime");
+  EXPECT_EQ(work.configuration.at("message.timestamp.type"), "CreateTime");
   EXPECT_EQ(Log().configuration.at("retention.ms"), "-1");
   EXPECT_EQ(Log().configuration.at("cleanup.policy"), "delete");
   EXPECT_EQ(Log().configuration.at("min.insync.replicas"), "2");

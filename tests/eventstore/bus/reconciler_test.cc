@@ -7,7 +7,6 @@
 
 #include <thread>
 
-#include "absl/strings/ascii.h"
 #include "absl/time/clock.h"
 #include "eventstore/bus/transactional_producer.h"
 #include "tests/eventstore/bus/broker_fixture.h"
@@ -18,7 +17,6 @@ namespace {
 
 using ::testing::StartsWith;
 using testing_support::AppendTo;
-using testing_support::Broker;
 using testing_support::kBrokerTimeout;
 using testing_support::MakeTopics;
 using testing_support::MemoryLog;
@@ -28,14 +26,9 @@ using testing_support::Stream;
 
 constexpr uint32_t kPartitions = 4;
 
-class ReconcilerTest : public ::testing::Test {
+class ReconcilerTest : public testing_support::BrokerTest {
  protected:
-  static void SetUpTestSuite() { broker_ = std::make_unique<Broker>(); }
-  static void TearDownTestSuite() { broker_.reset(); }
-
   void SetUp() override {
-    prefix_ =
-        absl::AsciiStrToLower(::testing::UnitTest::GetInstance()->current_test_info()->name());
     MakeTopics(broker_->settings(), prefix_, kPartitions);
     relay_ = std::make_unique<Relay>(
         log_, RelayOptions{.settings = broker_->settings(), .prefix = prefix_});
@@ -53,8 +46,7 @@ class ReconcilerTest : public ::testing::Test {
     for (int i = 0; i < events; ++i) {
       ASSERT_TRUE(log_.AppendAndWait(AppendTo(Stream(RootIn(number_++ % kPartitions)))).ok());
     }
-    const absl::Status status = relay_->WaitForAll(absl::Now() + kBrokerTimeout);
-    ASSERT_TRUE(status.ok()) << status;
+    WaitForAll(*relay_);
   }
 
   // Records that some other writer puts into the topic.
@@ -75,16 +67,12 @@ class ReconcilerTest : public ::testing::Test {
     return reconciler_->GetStatus();
   }
 
-  static std::unique_ptr<Broker> broker_;
   MemoryLog files_{kPartitions};
   EventLog& log_ = files_.Open();
-  std::string prefix_;
   uint32_t number_ = 0;
   std::unique_ptr<Relay> relay_;
   std::unique_ptr<Reconciler> reconciler_;
 };
-
-std::unique_ptr<Broker> ReconcilerTest::broker_;
 
 TEST_F(ReconcilerTest, WhatTheRelayPublishesIsHeldAgainstTheLogEachRecordOnce) {
   Publish(100);

@@ -6,7 +6,6 @@
 #include <atomic>
 #include <thread>
 
-#include "absl/strings/ascii.h"
 #include "absl/time/clock.h"
 #include "eventstore/bus/relay.h"
 #include "tests/eventstore/bus/broker_fixture.h"
@@ -17,8 +16,8 @@ namespace {
 
 using ::testing::HasSubstr;
 using testing_support::AppendTo;
-using testing_support::Broker;
 using testing_support::kBrokerTimeout;
+using testing_support::MakeAnew;
 using testing_support::MakeTopics;
 using testing_support::MemoryLog;
 using testing_support::ReadAll;
@@ -29,36 +28,15 @@ using State = RelayStatus::State;
 
 constexpr uint32_t kPartitions = 4;
 
-class RelayBrokerTest : public ::testing::Test {
+class RelayBrokerTest : public testing_support::BrokerTest {
  protected:
-  static void SetUpTestSuite() { broker_ = std::make_unique<Broker>(); }
-  static void TearDownTestSuite() { broker_.reset(); }
-
-  void SetUp() override {
-    prefix_ =
-        absl::AsciiStrToLower(::testing::UnitTest::GetInstance()->current_test_info()->name());
-    MakeTopics(broker_->settings(), prefix_, kPartitions);
-  }
-
-  RelayOptions Options() {
-    RelayOptions options{.settings = broker_->settings(), .prefix = prefix_};
-    options.batch_events = 64;
-    options.retry_wait = absl::Milliseconds(50);
-    options.retry_wait_max = absl::Milliseconds(500);
-    options.broker_timeout = absl::Seconds(20);
-    return options;
-  }
+  void SetUp() override { MakeTopics(broker_->settings(), prefix_, kPartitions); }
 
   void Append(int events) {
     for (int i = 0; i < events; ++i) {
       const auto done = log_.AppendAndWait(AppendTo(Stream(RootIn(number_++ % kPartitions))));
       ASSERT_TRUE(done.ok()) << done.status();
     }
-  }
-
-  void WaitForAll(const Relay& relay) {
-    const absl::Status status = relay.WaitForAll(absl::Now() + kBrokerTimeout);
-    ASSERT_TRUE(status.ok()) << status;
   }
 
   // Every event of the log once, in order, with its bytes, and each says what came before it.
@@ -75,14 +53,10 @@ class RelayBrokerTest : public ::testing::Test {
     }
   }
 
-  static std::unique_ptr<Broker> broker_;
   MemoryLog files_{kPartitions};
   EventLog& log_ = files_.Open();
-  std::string prefix_;
   uint32_t number_ = 0;
 };
-
-std::unique_ptr<Broker> RelayBrokerTest::broker_;
 
 TEST_F(RelayBrokerTest, WhatStandsAndWhatComesIsPublishedOnceAndInOrder) {
   Append(500);
@@ -94,7 +68,7 @@ TEST_F(RelayBrokerTest, WhatStandsAndWhatComesIsPublishedOnceAndInOrder) {
   const RelayStatus status = relay.GetStatus();
   EXPECT_EQ(status.state, State::kRunning);
   EXPECT_EQ(status.events_published, 700);
-  EXPECT_EQ(status.lag_events, 0);
+  EXPECT_EQ(relay.MeasureLag().events, 0);
   ExpectTopicIsTheLog();
 }
 
@@ -139,7 +113,7 @@ TEST_F(RelayBrokerTest, ABrokerThatIsKilledAndComesBackMissesNothing) {
     Append(300);
     broker_->Kill();
     Append(300);  // appends do not wait for the broker
-    EXPECT_GT(relay.GetStatus().lag_events, 0);
+    EXPECT_GT(relay.MeasureLag().events, 0);
     broker_->Start();
     WaitForAll(relay);
   }
@@ -166,12 +140,7 @@ TEST_F(RelayBrokerTest, ATopicThatWasDeletedIsPublishedAnew) {
     relay.Start();
     WaitForAll(relay);
   }
-  auto admin = *TopicAdmin::Open(broker_->settings());
-  ASSERT_TRUE(admin->Delete(LogTopic(prefix_), kBrokerTimeout).ok());
-  while (
-      !admin->Create({.name = LogTopic(prefix_), .partitions = kPartitions}, kBrokerTimeout).ok()) {
-    std::this_thread::yield();  // the deletion goes on behind
-  }
+  MakeAnew(broker_->settings(), {.name = LogTopic(prefix_), .partitions = kPartitions});
   Relay relay(log_, Options());
   relay.Start();
   WaitForAll(relay);

@@ -97,7 +97,7 @@ TEST_P(RelayMockTest, AfterTheErrorItComesThroughOrSaysThatItWasFenced) {
     return;
   }
   EXPECT_TRUE(status.ok()) << status;
-  EXPECT_EQ(relay.GetStatus().lag_events, 0);
+  EXPECT_EQ(relay.MeasureLag().events, 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(

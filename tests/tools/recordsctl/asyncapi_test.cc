@@ -7,13 +7,10 @@
 #include <fstream>
 #include <iterator>
 
+#include "eventstore/bus/log_topic.h"
 #include "eventstore/bus/topic_register.h"
 #include "nlohmann/json.hpp"
 #include "tests/eventstore/sealing_fixture.h"
-
-#ifdef RECORDS_HAS_KAFKA
-#include "eventstore/bus/log_topic.h"
-#endif
 
 namespace records::tools {
 namespace {
@@ -84,7 +81,6 @@ TEST(AsyncApiTest, AWorkStreamDoesNotPromiseWhereInTheLogAnEventStands) {
   EXPECT_THAT(schemas["work-headers"].dump(), Not(HasSubstr("partition/sequence")));
 }
 
-#ifdef RECORDS_HAS_KAFKA
 TEST(AsyncApiTest, TheHeadersOfTheLogAreThoseThatTheRelayWrites) {
   eventstore::StoredEvent event;
   event.position = {3, 7};
@@ -94,7 +90,17 @@ TEST(AsyncApiTest, TheHeadersOfTheLogAreThoseThatTheRelayWrites) {
   const Json document = Json::parse(Rendered());
   EXPECT_EQ(document["components"]["schemas"]["log-headers"]["required"], Json(written));
 }
-#endif
+
+TEST(AsyncApiTest, TheHeadersOfAWorkStreamAreThoseThatTheRelayWrites) {
+  const auto record =
+      eventstore::WorkRecord("records", eventstore::StoreId(), {}, {}, "", 0, absl::UnixEpoch());
+  std::vector<std::string> written;
+  for (const auto& [name, value] : record.headers) written.push_back(name);
+  const Json document = Json::parse(Rendered());
+  const Json& headers = document["components"]["schemas"]["work-headers"];
+  EXPECT_EQ(headers["required"], Json(written));
+  EXPECT_EQ(headers["properties"]["content-type"]["const"], record.Header("content-type"));
+}
 
 }  // namespace
 }  // namespace records::tools

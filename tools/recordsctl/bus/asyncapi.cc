@@ -28,6 +28,7 @@ using google::protobuf::FieldDescriptor;
 using Json = nlohmann::ordered_json;
 
 constexpr char kProtobuf[] = "application/protobuf";
+constexpr char kSealedReference[] = "application/vnd.records.sealed-reference";
 
 // Keys of a document have no dots, so that a reference to them needs no escapes.
 std::string KeyOf(absl::string_view name) { return absl::StrReplaceAll(name, {{".", "-"}}); }
@@ -67,33 +68,44 @@ Json Text(const std::string& description, const std::string& pattern = "") {
   return schema;
 }
 
-// CloudEvents 1.0, Kafka protocol binding, binary mode. What leads to a person or a place in the
-// log is on the log's own topic only; a work stream has tokens in its place.
-Json HeadersOf(bool is_work) {
-  const std::string hex = "^[0-9a-f]{32}$";
-  const std::string position = "^[0-9]+/[0-9]+$";
-  const auto either = [is_work](const std::string& log, const std::string& pattern,
-                                const std::string& work) {
-    return is_work ? Text(work) : Text(log, pattern);
-  };
-  const Json properties = {
-      {"ce_specversion", {{"type", "string"}, {"const", "1.0"}}},
-      {"ce_id", either("id of the event", hex, "token of the event, of this topic only")},
-      {"ce_source", Text("/records/ and the id of the log", "^/records/[0-9a-f]+$")},
-      {"ce_type", Text("full name of the event type; records.events.v1.Restricted hides it")},
-      {"ce_subject", either("root of the stream", hex, "token of the root, of this topic only")},
-      {"ce_time", Text("when it was recorded, RFC 3339, UTC")},
-      {"content-type", {{"type", "string"}, {"const", kProtobuf}}},
-      {"records_position", either("partition/sequence in the log", position,
-                                  "token of the place in the log, of this topic only")},
-      {"records_previous",
-       either("position of the event before, in the partition", position,
-              "the records_position before, on this topic, of the same partition of the log: "
-              "nothing is missing between")},
-  };
+Json HeadersSchema(const Json& properties) {
   Json required = Json::array();
   for (const auto& [name, schema] : properties.items()) required.push_back(name);
   return {{"type", "object"}, {"required", required}, {"properties", properties}};
+}
+
+// CloudEvents 1.0, Kafka protocol binding, binary mode.
+Json LogHeaders() {
+  const std::string hex = "^[0-9a-f]{32}$";
+  const std::string position = "^[0-9]+/[0-9]+$";
+  return HeadersSchema(
+      {{"ce_specversion", {{"type", "string"}, {"const", "1.0"}}},
+       {"ce_id", Text("id of the event", hex)},
+       {"ce_source", Text("/records/ and the id of the log", "^/records/[0-9a-f]+$")},
+       {"ce_type", Text("full name of the event type; records.events.v1.Restricted hides it")},
+       {"ce_subject", Text("root of the stream", hex)},
+       {"ce_time", Text("when it was recorded, RFC 3339, UTC")},
+       {"content-type", {{"type", "string"}, {"const", kProtobuf}}},
+       {"records_position", Text("partition/sequence in the log", position)},
+       {"records_previous", Text("position of the event before, in the partition", position)}});
+}
+
+// What leads to a person or a place in the log is on the log's own topic only.
+Json WorkHeaders() {
+  const std::string hex = "^[0-9a-f]{32}$";
+  return HeadersSchema(
+      {{"ce_specversion", {{"type", "string"}, {"const", "1.0"}}},
+       {"ce_id", Text("id of the record, on this topic only", hex)},
+       {"ce_source", Text("/records/ and the id of the log", "^/records/[0-9a-f]+$")},
+       {"ce_type", Text("full name of the event type; records.events.v1.Restricted hides it; "
+                        "records.log.v1.Erased: the subject is erased, drop what you hold of it")},
+       {"ce_subject", Text("name of the subject, on this topic only; the record's key", hex)},
+       {"ce_time", Text("the day when it was recorded, RFC 3339, UTC")},
+       {"content-type", {{"type", "string"}, {"const", kSealedReference}}},
+       {"records_previous",
+        Text("ce_id of the record before it on this topic, from the same partition of the log; "
+             "empty: it is the first. Nothing is missing where each names one that was read, once",
+             "^([0-9a-f]{32})?$")}});
 }
 
 Json MessageOf(const Descriptor& type, const std::string& description, const std::string& headers) {
@@ -123,8 +135,8 @@ class AsyncApiDocument {
           {"version", "1.0.0"},
           {"description",
            "Generated from deploy/kafka/topics.textproto and the event types by "
-           "`recordsctl bus asyncapi`. What a work stream carries is sealed; who was granted its "
-           "categories opens it by the ledger."}}},
+           "`recordsctl bus asyncapi`. A work stream carries sealed references; who was granted "
+           "it opens them by LedgerService.Unseal."}}},
         {"defaultContentType", kProtobuf},
         {"servers", {{"kafka", Server()}}},
         {"channels", channels_},
@@ -132,7 +144,7 @@ class AsyncApiDocument {
     };
     document["components"] = {
         {"messages", messages_},
-        {"schemas", {{"log-headers", HeadersOf(false)}, {"work-headers", HeadersOf(true)}}},
+        {"schemas", {{"log-headers", LogHeaders()}, {"work-headers", WorkHeaders()}}},
         {"securitySchemes",
          {{"scram", {{"type", "scramSha512"}, {"description", "SASL/SCRAM-SHA-512 over TLS"}}}}}};
     return document;
@@ -168,8 +180,12 @@ class AsyncApiDocument {
       if (std::count(option.topics().begin(), option.topics().end(), topic.name()) == 0) continue;
       const absl::string_view what =
           option.restricted() ? "Restricted: nothing in the clear tells its type. " : "";
-      messages_[type->name()] = MessageOf(
-          *type, absl::StrCat(what, "Sealed; this is what opening it gives."), "work-headers");
+      messages_[type->name()] =
+          MessageOf(*type,
+                    absl::StrCat(what,
+                                 "The value is a sealed reference; this is what "
+                                 "LedgerService.Unseal gives for it."),
+                    "work-headers");
       keys.push_back(type->name());
     }
     return keys;

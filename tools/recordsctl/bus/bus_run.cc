@@ -13,15 +13,6 @@
 namespace records::tools {
 namespace {
 
-absl::StatusOr<eventstore::KafkaSettings> SettingsOf(const BusFlags& flags) {
-  if (flags.kafka.empty() == flags.kafka_settings.empty()) {
-    return absl::InvalidArgumentError(
-        "the brokers are named by --kafka ADDRESS or by --kafka-settings FILE");
-  }
-  if (flags.kafka.empty()) return eventstore::KafkaSettings::FromFile(flags.kafka_settings);
-  return eventstore::KafkaSettings::FromAddress(flags.kafka);
-}
-
 absl::string_view WhatToDo(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kUnavailable:
@@ -64,7 +55,7 @@ int RunBusVerb(Session& session, const BusFlags& flags, BusVerb verb) {
   const auto end =
       std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(session.options.timeout());
   const std::string see = "see `recordsctl bus --help`";
-  const auto settings = SettingsOf(flags);
+  const auto settings = eventstore::KafkaSettings::FromOptions(flags.kafka, flags.kafka_settings);
   if (!settings.ok()) return session.Usage(settings.status().message(), see);
   auto reg = ReadTopicRegister(flags.topics);
   if (!reg.ok()) {
