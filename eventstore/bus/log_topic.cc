@@ -71,19 +71,17 @@ std::string WorkTopic(absl::string_view prefix, absl::string_view topic) {
   return absl::StrCat(prefix, ".", topic);
 }
 
-BusRecord WorkRecord(absl::string_view prefix, const StoreId& log, const StoredEvent& event,
-                     const WorkItem& item, std::string previous, int32_t partition,
-                     absl::Time now) {
+BusRecord WorkRecord(absl::string_view prefix, const StoreId& log, const WorkItem& item,
+                     std::string previous, int32_t partition, absl::Time now) {
   BusRecord record;
   record.topic = WorkTopic(prefix, item.topic);
   record.partition = partition;
   record.key = item.subject;
   record.value = item.reference;
   record.timestamp_ms = absl::ToUnixMillis(StartOfDay(now));
-  const absl::Time recorded = absl::FromUnixMicros(event.event.recorded_at_us());
-  record.headers = CloudEventHeaders(log, item.id, item.type, item.subject,
-                                     absl::ToUnixMicros(StartOfDay(recorded)),
-                                     "application/vnd.records.sealed-reference");
+  record.headers =
+      CloudEventHeaders(log, item.id, item.type, item.subject, absl::ToUnixMicros(item.day),
+                        "application/vnd.records.sealed-reference");
   record.headers.emplace_back(kPrevious, std::move(previous));
   return record;
 }

@@ -24,12 +24,12 @@ BusRecord LogRecord(absl::string_view prefix, const StoreId& log, const StoredEv
 // Name of the topic of a work stream.
 std::string WorkTopic(absl::string_view prefix, absl::string_view topic);
 
-// An event as a record of a work stream: a sealed reference as the value, and headers that tell
+// An item as a record of its work stream: a sealed reference as the value, and headers that tell
 // nothing that another stream does, too. `previous` is the id of the item before it from the same
 // partition of the log; empty: none. Times are days: exact ones would tell which records of two
 // streams are of one request, and so who an anonymous reporter is (CR-3.1.3).
-BusRecord WorkRecord(absl::string_view prefix, const StoreId& log, const StoredEvent& event,
-                     const WorkItem& item, std::string previous, int32_t partition, absl::Time now);
+BusRecord WorkRecord(absl::string_view prefix, const StoreId& log, const WorkItem& item,
+                     std::string previous, int32_t partition, absl::Time now);
 
 // The position that a record of the log's topic says it has. kDataLoss: it says none.
 absl::StatusOr<Position> PositionOf(const BusRecord& record);

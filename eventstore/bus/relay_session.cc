@@ -186,9 +186,8 @@ absl::Status Relay::Session::AddWork(const StoredEvent& event, Batch& batch) con
     if (item == items.end()) continue;
     const size_t partition = stream.PartitionOf(position.partition);
     std::string previous = options_.work->IdOf(stream.topic, {position.partition, progress.last});
-    batch.records.push_back(WorkRecord(options_.prefix, log_.store_id(), event, *item,
-                                       std::move(previous), static_cast<int32_t>(partition),
-                                       options_.clock->Now()));
+    batch.records.push_back(WorkRecord(options_.prefix, log_.store_id(), *item, std::move(previous),
+                                       static_cast<int32_t>(partition), options_.clock->Now()));
     batch.bytes += batch.records.back().SizeEstimate();
     if (!PLANTED_BUG("work-progress-not-kept")) progress.last = position.sequence;
     stream.tails[partition] = position;

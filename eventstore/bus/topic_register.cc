@@ -57,16 +57,6 @@ bool IsName(absl::string_view name, size_t length_max) {
          });
 }
 
-// "repairs.v1": a name, a dot, and a version from 1.
-bool IsTopicName(absl::string_view name) {
-  const size_t dot = name.rfind(".v");
-  if (dot == absl::string_view::npos) return false;
-  const absl::string_view digits = name.substr(dot + 2);
-  uint32_t version = 0;
-  return IsName(name.substr(0, dot), kTopicNameMax) && absl::SimpleAtoi(digits, &version) &&
-         version > 0 && digits == absl::StrCat(version);
-}
-
 // Collects the faults of one register.
 class TopicValidator {
  public:
@@ -224,6 +214,16 @@ absl::StatusOr<bus::TopicRegister> ParseTopicRegister(absl::string_view file,
   if (!parser.ParseFromString(text, &reg)) return absl::InvalidArgumentError(error.message());
   RETURN_IF_ERROR(ValidateTopicRegister(reg));
   return reg;
+}
+
+// A name, a dot, and a version from 1.
+bool IsTopicName(absl::string_view name) {
+  const size_t dot = name.rfind(".v");
+  if (dot == absl::string_view::npos) return false;
+  const absl::string_view digits = name.substr(dot + 2);
+  uint32_t version = 0;
+  return IsName(name.substr(0, dot), kTopicNameMax) && absl::SimpleAtoi(digits, &version) &&
+         version > 0 && digits == absl::StrCat(version);
 }
 
 absl::Status ValidateTopicRegister(const bus::TopicRegister& reg) {

@@ -20,6 +20,9 @@ inline constexpr size_t kTopicRegisterBytesMax = 1024 * 1024;
 inline constexpr size_t kTopicsMax = 64;
 inline constexpr size_t kBusPrincipalsMax = 256;
 
+// Whether the name, without prefix, is one of a topic: "repairs.v1".
+[[nodiscard]] bool IsTopicName(absl::string_view name);
+
 // Name of the topic that has the whole log, without prefix.
 inline constexpr absl::string_view kLogTopicName = "log.v1";
 

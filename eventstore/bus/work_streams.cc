@@ -39,6 +39,11 @@ std::string PositionBytes(Position position) {
   return bytes;
 }
 
+absl::Time StartOfDay(int64_t microseconds) {
+  const absl::TimeZone utc = absl::UTCTimeZone();
+  return absl::FromCivil(absl::ToCivilDay(absl::FromUnixMicros(microseconds), utc), utc);
+}
+
 absl::Status NoReference() {
   return absl::InvalidArgumentError("not a reference of this work stream");
 }
@@ -84,44 +89,66 @@ absl::Status WorkStreams::AddType(const Descriptor& type, const CategoryTable& c
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<WorkItem>> WorkStreams::ItemsOf(const StoredEvent& event) const {
+absl::StatusOr<const WorkStreams::Route*> WorkStreams::RouteOf(const StoredEvent& event) const {
   ASSIGN_OR_RETURN(const std::string type, sealer_.TypeOf(event.event));
-  std::vector<WorkItem> items;
-  if (type.empty()) return items;
+  if (type.empty()) return nullptr;
   const auto found = routes_.find(type);
-  if (found == routes_.end()) {
-    return absl::DataLossError(absl::StrCat("partition ", event.position.partition, ", sequence ",
-                                            event.position.sequence, " has the type ", type,
-                                            ", which this program does not know"));
+  if (found != routes_.end()) return &found->second;
+  return absl::DataLossError(absl::StrCat("partition ", event.position.partition, ", sequence ",
+                                          event.position.sequence, " has the type ", type,
+                                          ", which this program does not know"));
+}
+
+absl::StatusOr<std::vector<WorkItem>> WorkStreams::ItemsOf(const StoredEvent& event) const {
+  ASSIGN_OR_RETURN(const Route* route, RouteOf(event));
+  std::vector<WorkItem> items;
+  if (route == nullptr) return items;
+  if (!route->topics.empty()) {
+    ASSIGN_OR_RETURN(const SubjectId whose, DataSubjectOf(*route, event));
+    for (const std::string& topic : route->topics) {
+      ASSIGN_OR_RETURN(std::optional<std::string> subject, SubjectOf(whose, event, topic));
+      if (!subject) continue;
+      ASSIGN_OR_RETURN(WorkItem item, ItemOn(topic, event, *std::move(subject), false));
+      item.data_subject = whose;
+      items.push_back(std::move(item));
+    }
   }
-  const Route& route = found->second;
-  for (const std::string& topic : route.topics) {
-    ASSIGN_OR_RETURN(std::optional<std::string> subject, SubjectOf(route, event, topic));
-    if (!subject) continue;
-    ASSIGN_OR_RETURN(items.emplace_back(), ItemOn(topic, event, *std::move(subject), false));
-  }
-  if (route.erased_subjects != nullptr) RETURN_IF_ERROR(AddErased(route, event, items));
+  if (route->erased_subjects != nullptr) RETURN_IF_ERROR(AddErased(*route, event, items));
   return items;
 }
 
-absl::StatusOr<std::optional<std::string>> WorkStreams::SubjectOf(const Route& route,
+absl::StatusOr<bool> WorkStreams::IsErasedFrom(absl::string_view topic,
+                                               const StoredEvent& event) const {
+  ASSIGN_OR_RETURN(const Route* route, RouteOf(event));
+  return route == nullptr || absl::c_linear_search(route->topics, topic);
+}
+
+absl::StatusOr<SubjectId> WorkStreams::DataSubjectOf(const Route& route,
+                                                     const StoredEvent& event) const {
+  for (const auto& part : event.event.sealed()) {
+    ASSIGN_OR_RETURN(const KeyReference reference, keys_.OpenReference(part.key_reference()));
+    if (absl::c_linear_search(route.own_categories, reference.purpose.category)) {
+      return reference.purpose.subject;
+    }
+  }
+  return SubjectId();
+}
+
+absl::StatusOr<std::optional<std::string>> WorkStreams::SubjectOf(const SubjectId& subject,
                                                                   const StoredEvent& event,
                                                                   absl::string_view topic) const {
   if (PLANTED_BUG("work-one-key-for-all")) topic = "all";
   const std::string label = absl::StrCat(kSubjectLabel, topic);
   const std::string& root = event.event.stream().root();
-  for (const auto& part : event.event.sealed()) {
-    ASSIGN_OR_RETURN(const KeyReference reference, keys_.OpenReference(part.key_reference()));
-    if (!absl::c_linear_search(route.own_categories, reference.purpose.category)) continue;
-    const auto hash = keys_.SubjectHash(reference.purpose.subject, label, root);
-    if (PLANTED_BUG("work-after-erasure") && !hash.ok()) break;
-    // Fenced: being erased.
-    if (absl::IsFailedPrecondition(hash.status())) return std::nullopt;
-    RETURN_IF_ERROR(hash.status());
-    return ShortHex(*hash);
-  }
   // About nobody's data: no key ends with it.
-  return ShortHex(keys_.KeyedHash(label, root));
+  if (subject.is_nil()) return ShortHex(keys_.KeyedHash(label, root));
+  const auto hash = keys_.SubjectHash(subject, label, root);
+  if (PLANTED_BUG("work-after-erasure") && !hash.ok())
+    return ShortHex(keys_.KeyedHash(label, root));
+  // Fenced: being erased.
+  if (absl::IsFailedPrecondition(hash.status())) return std::nullopt;
+  RETURN_IF_ERROR(hash.status());
+  return ShortHex(*hash);
 }
 
 absl::StatusOr<WorkItem> WorkStreams::ItemOn(absl::string_view topic, const StoredEvent& event,
@@ -131,7 +158,9 @@ absl::StatusOr<WorkItem> WorkStreams::ItemOn(absl::string_view topic, const Stor
                 .subject = std::move(subject),
                 .type = erased ? std::string(kErasedType) : event.event.type(),
                 .reference = {},
-                .erased = erased};
+                .erased = erased,
+                .day = StartOfDay(event.event.recorded_at_us()),
+                .data_subject = {}};
   std::string content = PositionBytes(event.position);
   content.push_back(static_cast<char>(erased ? kErasedKind : 0));
   ASSIGN_OR_RETURN(item.reference,

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "eventstore/categories.h"
 #include "eventstore/key_store.h"
@@ -33,6 +34,9 @@ struct WorkItem {
   std::string type;       // that of the log in the clear, or kErasedType
   std::string reference;  // what LedgerService.Unseal takes; bytes
   bool erased = false;    // says that the subject is erased; subscribers drop what they hold of it
+  absl::Time day;         // when it was recorded, cut to the day
+  // Whose data the event is; nil: nobody's, or erased. For traces only, never for a subscriber.
+  SubjectId data_subject;
 };
 
 // What a reference leads to.
@@ -63,6 +67,11 @@ class WorkStreams {
   // a type that was not given.
   [[nodiscard]] absl::StatusOr<std::vector<WorkItem>> ItemsOf(const StoredEvent& event) const;
 
+  // Whether an event that is not on a stream would be, were its subject not fenced and the keys
+  // that tell its type not ended. kDataLoss: as ItemsOf().
+  [[nodiscard]] absl::StatusOr<bool> IsErasedFrom(absl::string_view topic,
+                                                  const StoredEvent& event) const;
+
   // Id of the item that the event at `position` has on a stream; empty for sequence 0.
   [[nodiscard]] std::string IdOf(absl::string_view topic, Position position) const;
 
@@ -87,8 +96,13 @@ class WorkStreams {
   WorkStreams(KeyStore& keys, const Sealer& sealer) : keys_(keys), sealer_(sealer) {}
 
   absl::Status AddType(const google::protobuf::Descriptor& type, const CategoryTable& categories);
+  // The options of an event's type; nullptr: no key tells its type any more.
+  absl::StatusOr<const Route*> RouteOf(const StoredEvent& event) const;
+  // Whose data the event is; nil: nobody's.
+  absl::StatusOr<SubjectId> DataSubjectOf(const Route& route, const StoredEvent& event) const;
   // The name of the event's subject on a stream; nullopt: the subject is fenced.
-  absl::StatusOr<std::optional<std::string>> SubjectOf(const Route& route, const StoredEvent& event,
+  absl::StatusOr<std::optional<std::string>> SubjectOf(const SubjectId& subject,
+                                                       const StoredEvent& event,
                                                        absl::string_view topic) const;
   absl::StatusOr<WorkItem> ItemOn(absl::string_view topic, const StoredEvent& event,
                                   std::string subject, bool erased) const;

@@ -59,8 +59,7 @@ TEST_F(WorkStreamsTest, NothingThatOneStreamHasIsOnAnotherOrInTheLog) {
     for (const StoredEvent& event :
          {files_.AppendContact(person), files_.AppendRepair(person), files_.AppendReport(person)}) {
       for (const WorkItem& item : ItemsOf(event)) {
-        const BusRecord record =
-            WorkRecord("p", files_.log().store_id(), event, item, "", 0, absl::Now());
+        const BusRecord record = WorkRecord("p", files_.log().store_id(), item, "", 0, absl::Now());
         for (const std::string& text : {item.id, item.subject, item.reference}) {
           ASSERT_TRUE(seen.emplace(text, item.topic).first->second == item.topic);
           ASSERT_NE(text, absl::BytesToHexString(event.event.id()));
