@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "eventstore/status_macros.h"
+#include "services/ledger/unseal.h"
 
 namespace records::services {
 namespace {
@@ -21,11 +22,50 @@ grpc::ServerWriteReactor<api::TailLogResponse>* LedgerServiceImpl::TailLog(
   auto reactor = TailReactor::Create();
   AuthoriseTraced(backend_, *context, MethodName("TailLog"),
                   [this, reactor, request = *request](absl::StatusOr<Authorised> caller) {
-                    absl::Status started =
-                        caller.ok() ? tails_.Start(reactor, *caller, request) : caller.status();
+                    absl::Status started = caller.status();
+                    if (caller.ok()) {
+                      started = tails_.Start(MakeTail(backend_.runtime, reactor, request), *caller,
+                                             request.stop_at_head());
+                    }
                     if (!started.ok()) reactor->End(started);
                   });
   return reactor.get();
+}
+
+grpc::ServerWriteReactor<api::FollowWorkResponse>* LedgerServiceImpl::FollowWork(
+    grpc::CallbackServerContext* context, const api::FollowWorkRequest* request) {
+  auto reactor = WorkReactor::Create();
+  auto start = [this, reactor, request = *request](absl::StatusOr<Authorised> caller) {
+    absl::Status started = caller.status();
+    if (caller.ok()) {
+      auto follow = MakeWorkFollow(backend_.runtime, reactor, *caller, request);
+      started = follow.ok() ? follows_.Start(*std::move(follow), *caller, request.stop_at_head())
+                            : follow.status();
+    }
+    if (!started.ok()) reactor->End(started);
+  };
+  backend_.authoriser.AuthoriseWork(*context, MethodName("FollowWork"), request->stream(),
+                                    TraceCaller(backend_, std::move(start)));
+  return reactor.get();
+}
+
+grpc::ServerUnaryReactor* LedgerServiceImpl::Unseal(grpc::CallbackServerContext* context,
+                                                    const api::UnsealRequest* request,
+                                                    api::UnsealResponse* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  std::function<void(absl::Status)> finish = [reactor](absl::Status status) {
+    reactor->Finish(ToGrpcStatus(status));
+  };
+  backend_.authoriser.AuthoriseWork(
+      *context, MethodName("Unseal"), request->stream(),
+      [this, request, response, finish](absl::StatusOr<Authorised> caller) {
+        if (!caller.ok()) return finish(caller.status());
+        auto run = [this, request, response, finish, caller = *std::move(caller)] {
+          services::Unseal(backend_, caller, *request, *response, finish);
+        };
+        if (!backend_.runtime.executor.Run(std::move(run))) finish(ServerBusy());
+      });
+  return reactor;
 }
 
 grpc::ServerUnaryReactor* LedgerServiceImpl::GetCheckpoint(grpc::CallbackServerContext* context,

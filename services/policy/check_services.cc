@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "eventstore/sealing.h"
@@ -19,6 +20,9 @@ namespace {
 namespace policy = records::policy::v1;
 using google::protobuf::Descriptor;
 using google::protobuf::FileDescriptor;
+
+// The view of the methods about work streams.
+constexpr absl::string_view kWorkView = "work";
 
 // View and action.
 using Access = std::pair<std::string, policy::Action>;
@@ -70,6 +74,24 @@ class ServiceChecker {
     for (int i = 0; i < type.nested_type_count(); ++i) CheckMessage(*type.nested_type(i));
   }
 
+  // A stream that no event goes on would be work that never comes.
+  void CheckWorkStreams(absl::Span<const FileDescriptor* const> event_files) {
+    const std::set<std::string> streams = WorkStreamsOf(event_files);
+    for (const policy::Role& role : reg_.roles()) {
+      const std::string row = absl::StrCat("role '", role.id(), "'");
+      for (const std::string& stream : role.work_streams()) {
+        if (streams.contains(stream)) continue;
+        Fault(row, "no event type is on the work stream '", stream, "'");
+      }
+      const bool permitted = absl::c_any_of(role.permissions(), [](const auto& permission) {
+        return permission.view() == kWorkView && permission.action() == policy::ACTION_READ;
+      });
+      if (permitted != role.work_streams().empty()) continue;
+      Fault(row, permitted ? "may read work and takes no work stream"
+                           : "takes work streams and may not read work");
+    }
+  }
+
   // The rules of sealing itself, for each event type.
   void CheckSealing(const Descriptor& type, const eventstore::CategoryTable& categories) {
     if (!type.options().HasExtension(records::log::v1::event_type)) return;
@@ -86,6 +108,18 @@ class ServiceChecker {
   template <typename... Parts>
   void Fault(absl::string_view place, const Parts&... parts) {
     faults_.push_back(absl::StrCat(place, ": ", parts...));
+  }
+
+  static std::set<std::string> WorkStreamsOf(absl::Span<const FileDescriptor* const> event_files) {
+    std::set<std::string> streams;
+    for (const FileDescriptor* file : event_files) {
+      for (int i = 0; i < file->message_type_count(); ++i) {
+        const auto& event =
+            file->message_type(i)->options().GetExtension(records::log::v1::event_type);
+        streams.insert(event.topics().begin(), event.topics().end());
+      }
+    }
+    return streams;
   }
 
   // A name that no method has is a slip that would quietly permit nothing.
@@ -119,6 +153,7 @@ absl::Status CheckServices(const policy::Register& reg,
   ASSIGN_OR_RETURN(const eventstore::CategoryTable categories, MakeCategoryTable(reg));
   ServiceChecker checker(reg);
   checker.CheckMethods(methods);
+  checker.CheckWorkStreams(event_files);
   for (const FileDescriptor* file : event_files) {
     for (int i = 0; i < file->message_type_count(); ++i) {
       checker.CheckMessage(*file->message_type(i));

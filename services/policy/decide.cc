@@ -47,7 +47,8 @@ struct DecisionTables {
   absl::flat_hash_map<std::string, size_t> categories;
   absl::flat_hash_map<std::string, size_t> purposes;
   absl::flat_hash_map<std::string, size_t> views;
-  std::vector<ActionRule> rules;  // by RuleIndex
+  absl::flat_hash_map<std::string, uint64_t> work_streams;  // roles that take it, by bit
+  std::vector<ActionRule> rules;                            // by RuleIndex
 
   size_t RuleIndex(size_t view, policy::Action action, size_t purpose) const {
     const auto action_index = static_cast<size_t>(action);
@@ -98,6 +99,9 @@ void IndexNames(const policy::Register& reg, DecisionTables& tables) {
     tables.role_names.push_back(role.id());
     for (const policy::Permission& permission : role.permissions()) {
       tables.views.emplace(permission.view(), tables.views.size());
+    }
+    for (const std::string& stream : role.work_streams()) {
+      tables.work_streams[stream] |= uint64_t{1} << tables.roles.at(role.id());
     }
   }
   for (const policy::Category& category : reg.categories()) {
@@ -191,7 +195,7 @@ class Decider {
     if (permitted == 0) return RefusalReason::kNotPermitted;
 
     Decision decision;
-    decision.role = tables_.role_names[static_cast<size_t>(std::countr_zero(permitted))];
+    decision.role = FirstOf(tables_, permitted);
     if (action != policy::ACTION_READ) return decision;
     decision.allowed.tables_ = &tables_;
     decision.allowed.rule_ = &rule;
@@ -202,7 +206,23 @@ class Decider {
     return decision;
   }
 
+  static std::optional<Decision> OnWorkStream(Decision decision, absl::string_view stream) {
+    AllowedCategories& allowed = decision.allowed;
+    if (allowed.tables_ == nullptr) return std::nullopt;
+    const auto taken = allowed.tables_->work_streams.find(stream);
+    if (taken == allowed.tables_->work_streams.end()) return std::nullopt;
+    if (!PLANTED_BUG("work-stream-not-checked")) allowed.roles_ &= taken->second;
+    if (allowed.roles_ == 0 || allowed.empty()) return std::nullopt;
+    decision.role = FirstOf(*allowed.tables_, allowed.roles_);
+    return decision;
+  }
+
  private:
+  // REQUIRES: a role.
+  static const std::string& FirstOf(const internal::DecisionTables& tables, uint64_t roles) {
+    return tables.role_names[static_cast<size_t>(std::countr_zero(roles))];
+  }
+
   uint64_t CountingRoles(const DecisionInput& input) const {
     uint64_t roles = 0;
     for (const std::string& name : input.offered) {
@@ -218,6 +238,10 @@ class Decider {
 
   const internal::DecisionTables& tables_;
 };
+
+std::optional<Decision> OnWorkStream(const Decision& decision, absl::string_view stream) {
+  return Decider::OnWorkStream(decision, stream);
+}
 
 absl::string_view RefusalReasonName(RefusalReason reason) {
   switch (reason) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -81,6 +82,12 @@ struct Decision {
   AllowedCategories allowed;  // never empty for ACTION_READ, always empty for other actions
   std::string role;  // permitted the call: of several the first in the order of the register
 };
+
+// What of a decision counts on a work stream: of the roles that permitted the read those that take
+// the stream, and what they may open. Another role of the caller adds nothing to it. nullopt: none
+// takes it, or those that do open nothing.
+[[nodiscard]] std::optional<Decision> OnWorkStream(const Decision& decision,
+                                                   absl::string_view stream);
 
 // A no. For traces and counters only: a caller learns nothing but that they were refused.
 enum class RefusalReason {

@@ -9,6 +9,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "eventstore/bus/topic_register.h"
 #include "services/policy/register.h"
 
 namespace records::services {
@@ -110,6 +111,17 @@ class Validator {
         }
         CheckPurposeList(line, permission.purposes());
       }
+      CheckWorkStreams(row, role);
+    }
+  }
+
+  void CheckWorkStreams(const std::string& row, const policy::Role& role) {
+    absl::flat_hash_set<absl::string_view> seen;
+    for (const std::string& stream : role.work_streams()) {
+      if (!eventstore::IsTopicName(stream)) {
+        Fault(row, "the work stream '", stream, "' is not a name and a version such as .v1");
+      }
+      if (!seen.insert(stream).second) Fault(row, "work stream '", stream, "' stands twice");
     }
   }
 

@@ -13,6 +13,10 @@ void AuthoriseTraced(Backend& backend, grpc::CallbackServerContext& context,
                      const std::string& method,
                      std::function<void(absl::StatusOr<Authorised>)> done);
 
+// What Authorise() is to call for this: leaves the trace, then calls `done`.
+std::function<void(absl::StatusOr<Authorised>)> TraceCaller(
+    Backend& backend, std::function<void(absl::StatusOr<Authorised>)> done);
+
 // The same, then runs `work` on a thread of the executor: what it does waits for a disk.
 grpc::ServerUnaryReactor* Administer(Backend& backend, grpc::CallbackServerContext* context,
                                      const std::string& method,

@@ -89,13 +89,36 @@ void Authoriser::Authorise(const grpc::ServerContextBase& context, absl::string_
   done(std::move(authorised));
 }
 
+void Authoriser::AuthoriseWork(const grpc::ServerContextBase& context, absl::string_view method,
+                               absl::string_view work_stream,
+                               absl::AnyInvocable<void(absl::StatusOr<Authorised>)> done) {
+  auto narrow = [this, stream = std::string(work_stream),
+                 done = std::move(done)](absl::StatusOr<Authorised> caller) mutable {
+    if (!caller.ok()) return done(caller.status());
+    const auto decision = OnWorkStream(caller->decision, stream);
+    if (!decision.has_value()) {
+      return Refuse(*caller, stream,
+                    [done = std::move(done)](absl::Status status) mutable { done(status); });
+    }
+    caller->decision = *decision;
+    caller->work_stream = std::move(stream);
+    done(std::move(caller));
+  };
+  Authorise(context, method, work_stream, std::move(narrow));
+}
+
 absl::Status Authoriser::StillAuthorised(const Authorised& authorised) const {
   if (streams_.ended()) return ServerStopping();
   if (runtime_.clock.Now() >= authorised.caller.ends_at) {
     return Refusal(absl::StatusCode::kUnauthenticated, "TOKEN_EXPIRED",
                    "The token has expired. Get a new one and call again.");
   }
-  return DecideFor(authorised.caller, authorised.method, authorised.staff).status();
+  ASSIGN_OR_RETURN(const Decision decision,
+                   DecideFor(authorised.caller, authorised.method, authorised.staff));
+  if (authorised.work_stream.empty() || OnWorkStream(decision, authorised.work_stream)) {
+    return absl::OkStatus();
+  }
+  return PermissionDenied();
 }
 
 void Authoriser::Refuse(const Authorised& authorised, absl::string_view asked_for,

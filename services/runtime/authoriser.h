@@ -26,6 +26,8 @@ struct Authorised {
   std::string method;                // full name
   eventstore::DirectoryEntry staff;  // the caller as a data subject
   Decision decision;  // categories that may be opened, with the role that allows each
+  // Of a call about a work stream: its name. The decision is that of the roles that take it.
+  std::string work_stream = {};
 
   // Names the caller for tokens and request ids.
   std::string Name() const { return caller.key(); }
@@ -52,6 +54,12 @@ class Authoriser {
   void Authorise(const grpc::ServerContextBase& context, absl::string_view method,
                  absl::string_view asked_for,
                  absl::AnyInvocable<void(absl::StatusOr<Authorised>)> done);
+
+  // As Authorise(), for a call about a work stream. Who may make such calls and takes other streams
+  // is refused as everybody else, whether there is that stream or not.
+  void AuthoriseWork(const grpc::ServerContextBase& context, absl::string_view method,
+                     absl::string_view work_stream,
+                     absl::AnyInvocable<void(absl::StatusOr<Authorised>)> done);
 
   // Decides again for a stream that goes on: the token may have expired, a role been revoked.
   // kUnavailable: the server stops, and with it all streams.

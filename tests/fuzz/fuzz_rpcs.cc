@@ -26,6 +26,7 @@
 #include "google/rpc/status.pb.h"
 #include "records/api/v1/contact_service.pb.h"
 #include "records/api/v1/customer_service.pb.h"
+#include "records/api/v1/ledger_service.pb.h"
 #include "services/errors/errors.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/fuzz/rpc_inputs.h"
@@ -116,6 +117,7 @@ class World {
       if (field.name() == "resume_token") words_["{resume}"] = text;
       if (field.name() == "plan_token") words_["{plan}"] = text;
       if (field.name() == "erasure") words_["{erasure}"] = text;
+      if (field.full_name() == "records.api.v1.WorkRecord.reference") words_["{reference}"] = text;
       if (absl::EndsWith(field.name(), "_id") && field.name() != "request_id") {
         words_["{entry}"] = text;
       }
@@ -363,6 +365,13 @@ std::string GoodFrame(const google::protobuf::Descriptor& type) {
   set("relation", "daughter");
   set("plan_token", "{plan}");
   set("erasure", "{erasure}");
+  if (auto* follows = dynamic_cast<api::FollowWorkRequest*>(message.get())) {
+    follows->set_stream("repairs.v1");
+  }
+  if (auto* unseals = dynamic_cast<api::UnsealRequest*>(message.get())) {
+    unseals->set_stream("repairs.v1");
+    unseals->add_references("{reference}");
+  }
   if (const FieldDescriptor* ground = type.FindFieldByName("ground")) {
     message->GetReflection()->SetEnumValue(message.get(), ground, 1);
   }
@@ -429,6 +438,8 @@ void WriteSeeds(const SeedSink& sink) {
   };
   const Call record = GoodCall(*find("RecordContact")), read = GoodCall(*find("GetTimeline"));
   sink("record-read-correct", InputOf({record, read, GoodCall(*find("CorrectContact")), read}));
+  sink("work", InputOf({GoodCall(*find("SplitMessage")), GoodCall(*find("FollowWork")),
+                        GoodCall(*find("Unseal"))}));
   sink("record-twice", InputOf({record, record}));
   sink("erase",
        InputOf({record, GoodCall(*find("PlanErasure")), GoodCall(*find("EraseSubject")),

@@ -120,6 +120,8 @@ std::string TextFor(std::minstd_rand& random, const FieldDescriptor& field, std:
     if (field.name() == "resume_token") return "{resume}";
     if (field.name() == "plan_token") return "{plan}";
     if (field.name() == "erasure") return "{erasure}";
+    if (field.name() == "references") return "{reference}";
+    if (field.name() == "stream") return random() % 2 ? "repairs.v1" : "asb.v1";
     if (absl::EndsWith(field.name(), "_id")) return "{entry}";
     if (field.type() == FieldDescriptor::TYPE_BYTES)
       return std::string(random() % 2 ? 32 : 16, 'h');

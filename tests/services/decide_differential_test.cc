@@ -19,6 +19,7 @@ namespace policy = records::policy::v1;
 const std::vector<std::string> kRoles = {"a", "b", "c", "d", "e", "nobody"};
 const std::vector<std::string> kPurposes = {"p", "q", "r", "s", "curiosity"};
 const std::vector<std::string> kViews = {"v", "w", "x", "nowhere"};
+const std::vector<std::string> kWorkStreams = {"s.v1", "t.v1", "none.v1"};
 const std::vector<std::string> kCategories = {"k", "l", "m", "n", "o", "nothing"};
 
 // Draws registers without a fault, and questions to them.
@@ -53,6 +54,7 @@ class Chance {
     question.purpose = Percent(5) ? kPurposes.back() : Known(kPurposes);
     question.assigned = Percent(30);
     question.same_team = Percent(30);
+    if (Percent(50)) question.work_stream = kWorkStreams[Below(kWorkStreams.size())];
     return question;
   }
 
@@ -62,6 +64,9 @@ class Chance {
     role->set_id(id);
     role->set_description("d");
     role->add_stands_for("s");
+    for (size_t i = 0; i + 1 < kWorkStreams.size(); ++i) {
+      if (Percent(40)) role->add_work_streams(kWorkStreams[i]);
+    }
     for (size_t view = 0; view + 1 < kViews.size(); ++view) {
       for (const int action : {1, 2, 3}) {
         if (!Percent(action == policy::ACTION_READ ? 70 : 25)) continue;
@@ -118,7 +123,7 @@ OracleAnswer AskDecide(const DecisionTable& table, const OracleQuestion& questio
   access.set_view(question.view);
   access.set_action(static_cast<policy::Action>(question.action));
   const absl::flat_hash_set<std::string> granted(question.granted.begin(), question.granted.end());
-  const auto decided =
+  auto decided =
       Decide({.offered = question.offered,
               .granted = granted,
               .access = access,
@@ -128,7 +133,12 @@ OracleAnswer AskDecide(const DecisionTable& table, const OracleQuestion& questio
   if (const auto* reason = std::get_if<RefusalReason>(&decided)) {
     return {.refused = std::string(RefusalReasonName(*reason))};
   }
-  const auto& decision = std::get<Decision>(decided);
+  auto& decision = std::get<Decision>(decided);
+  if (!question.work_stream.empty()) {
+    const auto on_stream = OnWorkStream(decision, question.work_stream);
+    if (!on_stream.has_value()) return {.refused = "not-on-the-stream"};
+    decision = *on_stream;
+  }
   OracleAnswer answer{.role = decision.role};
   for (const std::string& category : decision.allowed.Names()) {
     answer.readable[category] = *decision.allowed.RoleFor(category);
@@ -147,7 +157,8 @@ std::string Print(const OracleQuestion& question) {
   for (const std::string& role : question.granted) text += " " + role;
   return text + " view " + question.view + " action " + std::to_string(question.action) +
          " purpose " + question.purpose + (question.assigned ? " assigned" : "") +
-         (question.same_team ? " same-team" : "");
+         (question.same_team ? " same-team" : "") +
+         (question.work_stream.empty() ? "" : " on " + question.work_stream);
 }
 
 // CR-3.1.2a, CR-3.1.2b, DP-C2
@@ -176,7 +187,7 @@ TEST(DecideDifferentialTest, DecideAnswersAsThePlainReadingOfTheRegisterDoes) {
   }
   // The comparison says little about a kind of answer that chance hardly meets.
   for (const char* kind : {"acts", "reads", "purpose-unknown", "no-role-counts", "not-permitted",
-                           "nothing-readable"}) {
+                           "nothing-readable", "not-on-the-stream"}) {
     EXPECT_GE(met[kind], registers * questions / 100) << kind;
   }
 }

@@ -20,6 +20,7 @@ struct OracleQuestion {
   std::string purpose;
   bool assigned = false;
   bool same_team = false;
+  std::string work_stream;  // empty: the question is about none
 };
 
 struct OracleAnswer {
@@ -59,8 +60,15 @@ inline bool OracleReads(const records::policy::v1::Category& category, const std
   return false;
 }
 
-inline OracleAnswer AskOracle(const records::policy::v1::Register& reg,
-                              const OracleQuestion& question) {
+inline bool OracleTakes(const records::policy::v1::Role& role, const std::string& stream) {
+  for (const std::string& taken : role.work_streams()) {
+    if (taken == stream) return true;
+  }
+  return false;
+}
+
+inline OracleAnswer AskOracleOnNoStream(const records::policy::v1::Register& reg,
+                                        const OracleQuestion& question) {
   bool purpose_known = false;
   for (const auto& purpose : reg.purposes()) {
     if (purpose.id() == question.purpose) purpose_known = true;
@@ -86,6 +94,23 @@ inline OracleAnswer AskOracle(const records::policy::v1::Register& reg,
   if (question.action == records::policy::v1::ACTION_READ && answer.readable.empty()) {
     return {.refused = "nothing-readable"};
   }
+  return answer;
+}
+
+// On a work stream: as if the caller had no roles but those that take it.
+inline OracleAnswer AskOracle(const records::policy::v1::Register& reg,
+                              const OracleQuestion& question) {
+  OracleAnswer answer = AskOracleOnNoStream(reg, question);
+  if (question.work_stream.empty() || !answer.refused.empty()) return answer;
+  OracleQuestion taken = question;
+  taken.granted.clear();
+  for (const auto& role : reg.roles()) {
+    if (OracleHas(question.granted, role.id()) && OracleTakes(role, question.work_stream)) {
+      taken.granted.push_back(role.id());
+    }
+  }
+  answer = AskOracleOnNoStream(reg, taken);
+  if (!answer.refused.empty() || answer.readable.empty()) return {.refused = "not-on-the-stream"};
   return answer;
 }
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +17,7 @@ namespace policy = records::policy::v1;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
+using ::testing::UnorderedElementsAreArray;
 using Names = std::vector<std::string>;
 
 // Decides on the register as it is shipped.
@@ -65,8 +67,8 @@ class DecideTest : public testing::Test {
   }
 
   Names Views() const {
-    return {"customer", "contact", "document", "import", "timeline",
-            "role",     "access",  "ledger",   "key",    "backup"};
+    return {"customer", "contact", "document", "import", "timeline", "role",
+            "access",   "ledger",  "key",      "backup", "work"};
   }
 
   policy::Register reg_;
@@ -98,10 +100,11 @@ TEST_F(DecideTest, TheAsbFileIsOpenToTheAsbOfficerAndForARightsRequestOnly) {
         const auto opened = Opens(role.id(), view, purpose.id());
         const bool may =
             (role.id() == "asb-officer" && purpose.id() == "asb-casework" && view == "timeline") ||
+            (role.id() == "asb-system" && purpose.id() == "asb-casework" && view == "work") ||
             (role.id() == "data-protection-officer" && purpose.id() == "rights-request" &&
              // The list of erasures opens nothing: it names nobody.
              (view == "timeline" || view == "customer" || view == "access" || view == "erasure" ||
-              view == "erasure-notice"));
+              view == "erasure-notice" || view == "work"));
         EXPECT_EQ(std::count(opened.begin(), opened.end(), "asb") > 0, may)
             << role.id() << " " << view << " " << purpose.id();
       }
@@ -109,6 +112,65 @@ TEST_F(DecideTest, TheAsbFileIsOpenToTheAsbOfficerAndForARightsRequestOnly) {
   }
   EXPECT_THAT(Opens("asb-officer", "timeline", "asb-casework"),
               UnorderedElementsAre("asb", "identity", "contact-safety", "communication-needs"));
+}
+
+// CR-3.1.2b, CR-3.3.5: on a stream only the roles that take it open anything.
+TEST_F(DecideTest, EachWorkStreamIsOpenToOneRoleAndContactsToNone) {
+  const std::map<std::string, std::pair<std::string, Names>> takers = {
+      {"repairs.v1",
+       {"repairs-system",
+        {"service-request", "vulnerability", "communication-needs", "contact-safety"}}},
+      {"asb.v1", {"asb-system", {"asb"}}},
+      {"rights.v1", {"data-protection-officer", {}}},  // with every category
+      {"contacts.v1", {"", {}}},
+      {"no-such.v1", {"", {}}},
+      {"", {"", {}}},
+  };
+  for (const auto& [stream, taker] : takers) {
+    for (const policy::Role& role : reg_.roles()) {
+      for (const policy::Purpose& purpose : reg_.purposes()) {
+        const auto decided =
+            Ask({role.id()}, {role.id()}, "work", policy::ACTION_READ, purpose.id());
+        const auto* decision = std::get_if<Decision>(&decided);
+        if (decision == nullptr) continue;
+        const auto on_stream = OnWorkStream(*decision, stream);
+        EXPECT_EQ(on_stream.has_value(), role.id() == taker.first) << stream << " " << role.id();
+        if (!on_stream.has_value() || taker.second.empty()) continue;
+        EXPECT_EQ(on_stream->role, role.id());
+        EXPECT_THAT(on_stream->allowed.Names(), UnorderedElementsAreArray(taker.second));
+      }
+    }
+  }
+}
+
+// CR-3.1.2b
+TEST_F(DecideTest, OnAWorkStreamAnotherRoleOfTheCallerAddsNothing) {
+  for (policy::Role& role : *reg_.mutable_roles()) {
+    if (role.id() != "asb-officer") continue;
+    policy::Permission* permission = role.add_permissions();
+    permission->set_view("work");
+    permission->set_action(policy::ACTION_READ);
+    permission->add_purposes("asb-casework");
+  }
+  *table_ = *DecisionTable::Create(reg_);
+  const Names roles = {"asb-officer", "asb-system"};
+  const auto decided = Ask(roles, roles, "work", policy::ACTION_READ, "asb-casework");
+  ASSERT_TRUE(std::holds_alternative<Decision>(decided));
+  const auto& decision = std::get<Decision>(decided);
+  EXPECT_TRUE(decision.allowed.contains("identity"));
+  EXPECT_EQ(decision.role, "asb-officer");
+  const auto on_stream = OnWorkStream(decision, "asb.v1");
+  ASSERT_TRUE(on_stream.has_value());
+  EXPECT_THAT(on_stream->allowed.Names(), ElementsAre("asb"));
+  EXPECT_EQ(on_stream->role, "asb-system");
+  EXPECT_FALSE(OnWorkStream(decision, "repairs.v1").has_value());
+}
+
+TEST_F(DecideTest, WhatOpensNothingIsOnNoWorkStream) {
+  const auto decided = Ask({"contact-officer"}, {"contact-officer"}, "contact",
+                           policy::ACTION_RECORD, "service-delivery");
+  ASSERT_TRUE(std::holds_alternative<Decision>(decided));
+  EXPECT_FALSE(OnWorkStream(std::get<Decision>(decided), "repairs.v1").has_value());
 }
 
 // CR-2.5a, CR-3.1.2a

@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <set>
 #include <sstream>
 #include <string>
@@ -152,6 +153,23 @@ TEST(CheckServicesTest, AViewThatNoMethodHasIsRefusedByName) {
   }
   EXPECT_THAT(std::string(CheckServices(reg, ApiFiles(), EventFiles()).message()),
               HasSubstr("category 'timeline-fold': unknown view 'dairy'"));
+}
+
+// CR-3.1.2b
+TEST(CheckServicesTest, AWorkStreamThatNoEventGoesOnAndOneThatNobodyMayReadAreRefusedByName) {
+  const auto message = [](const std::function<void(policy::Role&)>& change) {
+    policy::Register reg = Shipped();
+    for (policy::Role& role : *reg.mutable_roles()) {
+      if (role.id() == "repairs-system") change(role);
+    }
+    return std::string(CheckServices(reg, ApiFiles(), EventFiles()).message());
+  };
+  EXPECT_EQ(message([](policy::Role& role) { role.add_work_streams("repair.v1"); }),
+            "role 'repairs-system': no event type is on the work stream 'repair.v1'");
+  EXPECT_EQ(message([](policy::Role& role) { role.mutable_permissions()->RemoveLast(); }),
+            "role 'repairs-system': takes work streams and may not read work");
+  EXPECT_EQ(message([](policy::Role& role) { role.clear_work_streams(); }),
+            "role 'repairs-system': may read work and takes no work stream");
 }
 
 // DP-G1

@@ -14,14 +14,9 @@ namespace records::services {
 namespace {
 
 namespace api = records::api::v1;
+using testing::BytesOf;
 using testing::Metadata;
 using testing::Who;
-
-// Everything of a refusal that a caller sees.
-std::string BytesOf(const grpc::Status& status) {
-  return absl::StrCat(status.error_code(), "|", status.error_message(), "|",
-                      status.error_details());
-}
 
 class RefusalsTest : public testing::ServiceTest {
  protected:

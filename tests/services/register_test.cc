@@ -294,6 +294,25 @@ TEST(RegisterTest, UnknownNamesAndDuplicatesAreRefused) {
   });
 }
 
+TEST(RegisterTest, AWorkStreamIsNamedAsATopicIsAndOnceInARole) {
+  const auto take = [](std::vector<std::string> streams) {
+    return [streams](policy::Register& reg) {
+      for (const std::string& stream : streams) reg.mutable_roles(0)->add_work_streams(stream);
+    };
+  };
+  ExpectEachIsRefusedByName({
+      {"no version", take({"repairs"}), "role 'contact-officer': the work stream 'repairs' is not"},
+      {"version 0", take({"repairs.v0"}), "the work stream 'repairs.v0' is not"},
+      {"with a prefix", take({"records.repairs.v1"}), "'records.repairs.v1' is not"},
+      {"empty", take({""}), "the work stream '' is not"},
+      {"twice", take({"repairs.v1", "asb.v1", "repairs.v1"}),
+       "work stream 'repairs.v1' stands twice"},
+  });
+  policy::Register reg = SmallRegister();
+  take({"repairs.v1", "asb.v12"})(reg);
+  EXPECT_TRUE(ValidateRegister(reg).ok()) << ValidateRegister(reg);
+}
+
 TEST(RegisterTest, NamesKeepToTheirAlphabetAndLength) {
   ExpectEachIsRefusedByName({
       {"empty", [](auto& reg) { Contact(reg).set_id(""); }, "category '': the id is not"},

@@ -165,6 +165,11 @@ void TestServer::CatchUp() {
   }
 }
 
+std::string BytesOf(const grpc::Status& status) {
+  return absl::StrCat(status.error_code(), "|", status.error_message(), "|",
+                      status.error_details());
+}
+
 std::string NewRequestId() {
   return eventstore::RequestId::Generate(eventstore::SystemRandom())->ToUuid();
 }

@@ -151,6 +151,9 @@ class TestServer : public TestStore {
   std::unique_ptr<grpc::Server> server_;
 };
 
+// Everything of a refusal that a caller sees.
+std::string BytesOf(const grpc::Status& status);
+
 // A fresh request id.
 std::string NewRequestId();
 
