@@ -167,6 +167,7 @@ int ParseAndRun(int argc, const char* const* argv, Session& session) {
   AddBackupCommands(app, session);
   AddSubjectCommands(app, session);
   AddBusCommands(app, session);
+  AddWorkCommands(app, session);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

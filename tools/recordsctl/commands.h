@@ -19,6 +19,7 @@ void AddSubjectCommands(CLI::App& app, Session& session);
 void AddKeyCommands(CLI::App& app, Session& session);
 void AddBackupCommands(CLI::App& app, Session& session);
 void AddBusCommands(CLI::App& app, Session& session);
+void AddWorkCommands(CLI::App& app, Session& session);
 void AddImportCommands(CLI::App& app, Session& session);
 
 }  // namespace records::tools

@@ -128,6 +128,10 @@ constexpr std::pair<absl::string_view, absl::string_view> kExamples[] = {
 )"},
     {"bus status", R"(  recordsctl bus status --kafka-settings admin.properties
 )"},
+    {"work follow",
+     R"(  recordsctl --purpose service-delivery work follow --stream repairs.v1 --stop-at-head
+  recordsctl --purpose service-delivery work follow --stream repairs.v1 --open
+)"},
     {"backup create", R"(  recordsctl --purpose system-operation backup create --name 2026-11-22
 )"},
     {"backup list", R"(  recordsctl --purpose system-operation backup list

@@ -128,4 +128,20 @@ grpc::Status FakeServer::TailLog(grpc::ServerContext* context, const api::TailLo
   return status;
 }
 
+grpc::Status FakeServer::FollowWork(grpc::ServerContext* context,
+                                    const api::FollowWorkRequest* request,
+                                    grpc::ServerWriter<api::FollowWorkResponse>* writer) {
+  Keep(*context, *request);
+  for (const api::FollowWorkResponse& message : work) writer->Write(message);
+  return status;
+}
+
+grpc::Status FakeServer::Unseal(grpc::ServerContext* context, const api::UnsealRequest* request,
+                                api::UnsealResponse* reply) {
+  Keep(*context, *request);
+  absl::MutexLock lock(&mutex_);
+  if (next_unsealed_ < unsealed.size()) *reply = unsealed[next_unsealed_++];
+  return status;
+}
+
 }  // namespace records::tools

@@ -37,6 +37,8 @@ class FakeServer : public api::CustomerService::Service,
   // What the next answers are; set before the first call.
   grpc::Status status;
   std::vector<api::GetTimelineResponse> pages;
+  std::vector<api::FollowWorkResponse> work;
+  std::vector<api::UnsealResponse> unsealed;  // taken from the front
   std::function<grpc::Status(grpc::ServerContext*, const api::FollowTimelineRequest&,
                              grpc::ServerWriter<api::FollowTimelineResponse>*)>
       follow;
@@ -77,6 +79,10 @@ class FakeServer : public api::CustomerService::Service,
                                api::RotateMasterKeyResponse*) override;
   grpc::Status TailLog(grpc::ServerContext*, const api::TailLogRequest*,
                        grpc::ServerWriter<api::TailLogResponse>*) override;
+  grpc::Status FollowWork(grpc::ServerContext*, const api::FollowWorkRequest*,
+                          grpc::ServerWriter<api::FollowWorkResponse>*) override;
+  grpc::Status Unseal(grpc::ServerContext*, const api::UnsealRequest*,
+                      api::UnsealResponse*) override;
 
  private:
   void Keep(const grpc::ServerContext& context, const google::protobuf::Message& request);
@@ -85,6 +91,7 @@ class FakeServer : public api::CustomerService::Service,
   std::map<std::string, std::vector<std::string>> requests_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::string> metadata_ ABSL_GUARDED_BY(mutex_);
   size_t next_page_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t next_unsealed_ ABSL_GUARDED_BY(mutex_) = 0;
   int port_ = 0;
   std::unique_ptr<grpc::Server> server_;
 };

@@ -194,6 +194,74 @@ TEST_F(ProgramTest, TheLogIsTailedAndTheReadersOfARecordListed) {
   EXPECT_THAT(access.out(), HasSubstr("amy"));
 }
 
+api::FollowWorkResponse WorkMessage(const std::string& id) {
+  api::FollowWorkResponse message;
+  message.mutable_record()->set_id(id);
+  message.mutable_record()->set_subject("subject-of-" + id);
+  message.mutable_record()->set_type("records.events.v1.Restricted");
+  message.mutable_record()->set_reference("reference-of-" + id);
+  message.set_resume_token("after-" + id);
+  return message;
+}
+
+TEST_F(ProgramTest, WorkIsFollowedToTheHeadAndTheTokenThatGoesOnIsSaid) {
+  server_.work = {WorkMessage("one"), WorkMessage("two\x1b[31m")};
+  Program program(With(
+      {"work", "follow", "--stream", "repairs.v1", "--stop-at-head", "--resume-token", "before"}));
+  ASSERT_EQ(program.Wait(), kExitOk) << program.err();
+  EXPECT_THAT(program.out(), HasSubstr("subject-of-one"));
+  EXPECT_THAT(program.out(), HasSubstr("two\\x1b[31m"));
+  EXPECT_THAT(program.out(), Not(HasSubstr("reference-of")));
+  EXPECT_THAT(program.err(), HasSubstr("--resume-token 'after-two"));
+  const auto requests = server_.Requests<api::FollowWorkRequest>();
+  ASSERT_THAT(requests, SizeIs(1));
+  EXPECT_EQ(requests[0].stream(), "repairs.v1");
+  EXPECT_EQ(requests[0].resume_token(), "before");
+  EXPECT_TRUE(requests[0].stop_at_head());
+  EXPECT_THAT(server_.Requests<api::UnsealRequest>(), IsEmpty());
+}
+
+TEST_F(ProgramTest, WorkIsOpenedManyAtOnceUpToTheHeadAndAgainWhereTheAnswerWasCut) {
+  api::FollowWorkResponse caught_up;
+  caught_up.set_caught_up(true);
+  caught_up.set_resume_token("at the head");
+  server_.work = {WorkMessage("one"), WorkMessage("two"), caught_up, WorkMessage("three")};
+  events::ServiceRequestRaised raised;
+  raised.mutable_request()->set_description("no hot water \x1b[31m");
+  api::UnsealResponse opened;
+  opened.add_results()->set_state(api::UNSEAL_STATE_OPENED);
+  opened.mutable_results(0)->mutable_opened()->set_type("records.events.v1.ServiceRequestRaised");
+  opened.mutable_results(0)->mutable_opened()->mutable_event()->PackFrom(raised);
+  api::UnsealResponse erased;
+  erased.add_results()->set_state(api::UNSEAL_STATE_ERASED);
+  api::UnsealResponse closed;
+  closed.add_results()->set_state(api::UNSEAL_STATE_NOT_READABLE);
+  server_.unsealed = {opened, erased, closed};
+  Program program(With({"work", "follow", "--stream", "repairs.v1", "--open"}));
+  ASSERT_EQ(program.Wait(), kExitOk) << program.err();
+  EXPECT_THAT(program.out(), HasSubstr("ServiceRequestRaised"));
+  EXPECT_THAT(program.out(), HasSubstr("no hot water"));
+  EXPECT_THAT(program.out(), Not(HasSubstr("\x1b")));
+  EXPECT_THAT(program.out(), HasSubstr("erased"));
+  EXPECT_THAT(program.out(), HasSubstr("not readable"));
+  const auto requests = server_.Requests<api::UnsealRequest>();
+  ASSERT_THAT(requests, SizeIs(3));
+  EXPECT_EQ(requests[0].stream(), "repairs.v1");
+  EXPECT_EQ(requests[0].references_size(), 2);
+  EXPECT_EQ(requests[1].references(0), "reference-of-two");
+  EXPECT_EQ(requests[2].references(0), "reference-of-three");
+}
+
+TEST_F(ProgramTest, WorkThatIsRefusedOrOfNoStreamIsExplained) {
+  Program no_stream(With({"work", "follow"}));
+  EXPECT_EQ(no_stream.Wait(), kExitUsage);
+  EXPECT_THAT(no_stream.err(), HasSubstr("--stream"));
+  server_.status = services::ToGrpcStatus(services::PermissionDenied());
+  Program refused(With({"work", "follow", "--stream", "asb.v1"}));
+  EXPECT_EQ(refused.Wait(), kExitRefused);
+  EXPECT_THAT(refused.err(), HasSubstr("follow the work"));
+}
+
 // Refusals.
 
 TEST_F(ProgramTest, ARefusalOfTheServerIsExplainedOnStandardError) {
