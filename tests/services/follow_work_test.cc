@@ -26,6 +26,8 @@ class FollowWorkTest : public WorkTest {
       server_.Register(amy_, absl::StrCat("R", i), "Pat Doe", absl::StrCat("T-", i));
     }
   }
+  const uint32_t partitions_ = server_.log->partition_count();
+
   absl::Status EndWith(const Who& who, const std::string& stream, const std::string& token) {
     return WorkFollower(server_, who, stream, token, true).End();
   }
@@ -39,7 +41,7 @@ TEST_F(FollowWorkTest, EachSystemGetsItsOwnWorkAndNothingOfTheOthers) {
   const auto reports = RecordsOf(asb_, "asb.v1");
   ASSERT_THAT(repairs, SizeIs(2));
   ASSERT_THAT(reports, SizeIs(1));
-  ExpectWholeChain(repairs);
+  ExpectWholeChain(repairs, partitions_);
   std::set<std::string> seen;
   for (const auto& record : {repairs[0], repairs[1], reports[0]}) {
     for (const auto& text : {record.id(), record.subject(), record.reference()}) {
@@ -77,7 +79,7 @@ TEST_F(FollowWorkTest, AFollowThatIsResumedAgainAndAgainHasNoGapAndNoRepetitionW
     token = follow.resume_token;
   }
   writer.join();
-  ExpectWholeChain(records);
+  ExpectWholeChain(records, partitions_);
   WorkFollower rest(server_, repairs_, "repairs.v1", token, true);
   EXPECT_THAT(rest.ToHead(), IsEmpty());
   const auto whole = RecordsOf(repairs_, "repairs.v1");
@@ -190,10 +192,10 @@ TEST_F(FollowWorkTest, ASlowReaderLosesNothingAndHoldsUpNobody) {
   for (int i = 0; i < kRepairs; ++i) RaiseReport("R1");
   std::vector<api::WorkRecord> records;
   for (int i = 0; i < kRepairs; ++i) records.push_back(quick.Next());
-  ExpectWholeChain(records);
+  ExpectWholeChain(records, partitions_);
   records.clear();
   for (int i = 0; i < kRepairs; ++i) records.push_back(slow.Next());
-  ExpectWholeChain(records);
+  ExpectWholeChain(records, partitions_);
 }
 
 TEST_F(FollowWorkTest, OneCallerCannotTakeAllFollows) {

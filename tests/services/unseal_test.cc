@@ -1,6 +1,10 @@
 // What subscribers of work streams open, and what they do not.
 
+#include <atomic>
+#include <functional>
+#include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/synchronization/mutex.h"
@@ -151,25 +155,43 @@ TEST_F(UnsealTest, TheAnswerWaitsForTheLastTrace) {
   RaiseRepair("R1");
   RaiseRepair("R2");
   const auto references = ReferencesOf(repairs_, "repairs.v1");
+  // One trace is let through, the other held until nothing else is left to do.
+  const std::string held_root(server_.Customer("R2").root.bytes());
   absl::Mutex mutex;
-  bool answered = false;
-  int traced = 0;
+  std::function<void()> held;
+  bool other_durable = false;
   server_.log->set_hook([&](eventstore::Append append, eventstore::AppendCallback done,
                             const InterceptedLog::Pass& pass) {
-    pass(std::move(append), [&, done = std::move(done)](auto result) mutable {
-      {
+    if (append.events[0].stream.root.bytes() != held_root) {
+      return pass(std::move(append), [&, done = std::move(done)](auto result) mutable {
+        done(std::move(result));
         absl::MutexLock lock(&mutex);
-        EXPECT_FALSE(answered);
-        ++traced;
-      }
-      done(std::move(result));
-    });
+        other_durable = true;
+      });
+    }
+    auto kept = std::make_shared<std::pair<eventstore::Append, eventstore::AppendCallback>>(
+        std::move(append), std::move(done));
+    absl::MutexLock lock(&mutex);
+    held = [kept, pass] { pass(std::move(kept->first), std::move(kept->second)); };
   });
-  ASSERT_TRUE(Unseal(repairs_, "repairs.v1", references).ok());
+  std::atomic<bool> answered = false;
+  std::thread caller([&] {
+    EXPECT_TRUE(Unseal(repairs_, "repairs.v1", references).ok());
+    answered = true;
+  });
+  {
+    absl::MutexLock lock(&mutex);
+    const auto one_of_each = [&] { return other_durable && held != nullptr; };
+    mutex.Await(absl::Condition(&one_of_each));
+    // An answer that did not wait would come now.
+    EXPECT_FALSE(mutex.AwaitWithTimeout(
+        absl::Condition(
+            +[](std::atomic<bool>* done) { return done->load(); }, &answered),
+        absl::Milliseconds(200)));
+  }
   server_.log->set_hook(nullptr);
-  absl::MutexLock lock(&mutex);
-  answered = true;
-  EXPECT_EQ(traced, 2);
+  held();
+  caller.join();
 }
 
 // DP-B4
@@ -302,9 +324,9 @@ TEST_F(UnsealTest, AStreamThatIsNotTheCallersIsRefusedAsOneThatNeverWas) {
       {"no stream", Unseal(repairs_, "", {report}).raw},
       {"a long name", Unseal(repairs_, std::string(5000, 'a'), {report}).raw},
       {"the officer", Unseal(amy_, "repairs.v1", {report}).raw},
-      {"a follow", WorkFollower(server_, repairs_, "asb.v1").Finish()},
-      {"a follow of none", WorkFollower(server_, repairs_, "no-such.v1").Finish()},
-      {"a follow by the officer", WorkFollower(server_, amy_, "repairs.v1").Finish()},
+      {"a follow", WorkFollower(server_, repairs_, "asb.v1", "", true).Finish()},
+      {"a follow of none", WorkFollower(server_, repairs_, "no-such.v1", "", true).Finish()},
+      {"a follow by the officer", WorkFollower(server_, amy_, "repairs.v1", "", true).Finish()},
       {"the ASB system, repairs", Unseal(asb_, "repairs.v1", {report}).raw},
       {"the DPO, ASB", Unseal(dora_, "asb.v1", {report}).raw},
   };

@@ -141,14 +141,18 @@ class WorkTest : public ServiceTest {
   }
 };
 
-// Whether each record but the first of a partition follows one that came before, each once.
-inline void ExpectWholeChain(const std::vector<api::v1::WorkRecord>& records) {
+// Whether each record but the first of a partition of the log follows one that came before, each
+// once.
+inline void ExpectWholeChain(const std::vector<api::v1::WorkRecord>& records, uint32_t partitions) {
   std::set<std::string> heads;  // ids that no record has named yet
+  uint32_t firsts = 0;
   for (const auto& record : records) {
     EXPECT_TRUE(record.previous().empty() || heads.erase(record.previous()) == 1)
         << "something before " << record.id() << " is missing";
     EXPECT_TRUE(heads.insert(record.id()).second) << record.id() << " came twice";
+    if (record.previous().empty()) ++firsts;
   }
+  EXPECT_LE(firsts, partitions) << "more beginnings than partitions";
 }
 
 }  // namespace records::services::testing
