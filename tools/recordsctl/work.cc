@@ -45,6 +45,9 @@ class WorkPrinter {
   WorkPrinter(Session& session, const Client& client, const FollowFlags& flags)
       : session_(session), client_(client), flags_(flags) {}
 
+  // Whether something was taken and is not printed.
+  bool owes() const { return !records_.empty(); }
+
   absl::Status Take(const api::FollowWorkResponse& message) {
     caught_up_ = caught_up_ || message.caught_up();
     if (session_.options.json) session_.PrintJson(message);
@@ -131,11 +134,11 @@ int FollowWork(Session& session, const FollowFlags& flags) {
   const auto stream = stub->FollowWork(context.get(), request);
   WorkPrinter printer(session, *client, flags);
   api::FollowWorkResponse message;
-  std::string token;  // of the last message that was dealt with
+  std::string token;  // after which nothing is owed
   absl::Status taken;
   while (taken.ok() && stream->Read(&message)) {
     taken = printer.Take(message);
-    if (taken.ok()) token = message.resume_token();
+    if (taken.ok() && !printer.owes()) token = message.resume_token();
   }
   if (!taken.ok()) context->TryCancel();
   const absl::Status status = services::FromGrpcStatus(stream->Finish());

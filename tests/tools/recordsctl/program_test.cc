@@ -252,6 +252,13 @@ TEST_F(ProgramTest, WorkIsOpenedManyAtOnceUpToTheHeadAndAgainWhereTheAnswerWasCu
   EXPECT_EQ(requests[2].references(0), "reference-of-three");
 }
 
+TEST_F(ProgramTest, WhatCouldNotBeOpenedIsBehindTheTokenThatIsSaid) {
+  server_.work = {WorkMessage("one"), WorkMessage("two")};  // not caught up: opened by nobody yet
+  Program waits(With({"work", "follow", "--stream", "repairs.v1", "--open"}));
+  ASSERT_EQ(waits.Wait(), kExitOk) << waits.err();
+  EXPECT_THAT(waits.err(), Not(HasSubstr("--resume-token")));
+}
+
 TEST_F(ProgramTest, WorkThatIsRefusedOrOfNoStreamIsExplained) {
   Program no_stream(With({"work", "follow"}));
   EXPECT_EQ(no_stream.Wait(), kExitUsage);
