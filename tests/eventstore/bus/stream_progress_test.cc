@@ -34,9 +34,8 @@ class StreamProgressTest : public ::testing::Test {
     ASSERT_TRUE(items.ok() && items->size() == 1);
     const Position position = event.position;
     const size_t partition = progress_.PartitionOf(position.partition);
-    records_[partition].push_back(WorkRecord("p", files_.log().store_id(), event, items->front(),
-                                             "", static_cast<int32_t>(partition),
-                                             absl::UnixEpoch()));
+    records_[partition].push_back(WorkRecord("p", files_.log().store_id(), items->front(), "",
+                                             static_cast<int32_t>(partition), absl::UnixEpoch()));
     progress_.partitions[position.partition] = {position.sequence, position.sequence};
     progress_.tails[partition] = position;
   }

@@ -93,7 +93,7 @@ TEST(AsyncApiTest, TheHeadersOfTheLogAreThoseThatTheRelayWrites) {
 
 TEST(AsyncApiTest, TheHeadersOfAWorkStreamAreThoseThatTheRelayWrites) {
   const auto record =
-      eventstore::WorkRecord("records", eventstore::StoreId(), {}, {}, "", 0, absl::UnixEpoch());
+      eventstore::WorkRecord("records", eventstore::StoreId(), {}, "", 0, absl::UnixEpoch());
   std::vector<std::string> written;
   for (const auto& [name, value] : record.headers) written.push_back(name);
   const Json document = Json::parse(Rendered());

@@ -1,0 +1,139 @@
+"""The examples of subscribers against a server and a broker that demands passwords, TLS and rules of access."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from harness import PATIENCE_SECONDS, RECORDSCTL, ROOT, SystemTest, main, wait_until  # noqa: E402
+
+BROKER = os.path.join(ROOT, "tools", "broker")
+PYTHON = os.path.join(ROOT, "build", "tools", "python", "bin", "python")
+BROKER_SECONDS = 120
+TOPICS = ("contacts.v1", "repairs.v1", "asb.v1", "rights.v1")
+
+
+class ExamplesTest(SystemTest):
+    @classmethod
+    def setUpClass(cls):
+        cls.broker_folder = tempfile.mkdtemp(prefix="records-examples-")
+        cls.addClassCleanup(shutil.rmtree, cls.broker_folder, ignore_errors=True)
+        cls.addClassCleanup(cls.broker, "stop", "--kill")
+        cls.broker("start", "--secure")
+
+    @classmethod
+    def broker(cls, verb, *flags):
+        done = subprocess.run([BROKER, verb, "--data", cls.broker_folder, *flags], capture_output=True, text=True,
+                              check=False, timeout=BROKER_SECONDS)
+        if done.returncode != 0:
+            raise AssertionError(f"tools/broker {verb}: {done.stdout}{done.stderr}")
+
+    def settings_of(self, principal):
+        return os.path.join(self.broker_folder, "secrets", principal + ".properties")
+
+    def setUp(self):
+        super().setUp()
+        self.prefix = "e" + os.path.basename(self.folder).rsplit("-", 1)[1].lower().replace("_", "x")
+        done = subprocess.run([RECORDSCTL, "bus", "apply", "--kafka-settings", self.settings_of("admin"), "--prefix",
+                               self.prefix, "--replicas", "1"], capture_output=True, text=True, check=False,
+                              timeout=PATIENCE_SECONDS)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.start_server("--kafka-settings", self.settings_of("relay"), "--kafka-prefix", self.prefix)
+        self.amy = self.token("contact-officer", "amy")
+        self.max = self.token("housing-manager", "max")
+        self.repairs = self.token("repairs-system", "repairs")
+        self.asb = self.token("asb-system", "asb")
+
+    def gauge(self, name):
+        return float(re.search(rf"^{re.escape(name)} (\S+)", self.server.metrics_page(), re.M)[1])
+
+    def wait_until_published(self):
+        wait_until(lambda: self.gauge("records_relay_running") == 1 and self.gauge("records_relay_lag_events") == 0,
+                   "the relay to publish all")
+
+    def split(self, message):
+        with open(os.path.join(ROOT, "tests", "data", "mixed_messages", message + ".json"), encoding="utf-8") as file:
+            self.ok(self.amy, "service-delivery", "--input", "-", "contact", "split", stdin=file.read())
+
+    def run_example(self, program, principal, token, expected=0):
+        """Lets a system do what there is to do; returns what it said."""
+        command = [PYTHON, os.path.join(ROOT, "tools", "examples", program), "--kafka-settings",
+                   self.settings_of(principal), "--prefix", self.prefix, "--ledger", self.server.listen, "--token-file",
+                   token, "--store", self.path(program + "." + principal + ".sqlite"), "--once"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
+        self.assertEqual(done.returncode, expected, done.stdout + done.stderr)
+        return done.stdout + done.stderr
+
+    def dump(self, principal, topic):
+        """All records of a topic, as that principal gets them."""
+        return subprocess.run([PYTHON, os.path.join(ROOT, "tests", "system", "topic_dump.py"),
+                               self.settings_of(principal), f"{self.prefix}.{topic}"], capture_output=True, check=False,
+                              timeout=PATIENCE_SECONDS)
+
+    def dump_all(self, topic):
+        dumped = self.dump("relay", topic)
+        self.assertEqual(dumped.returncode, 0, dumped.stderr)
+        return dumped.stdout
+
+    def record_matters(self):
+        self.register(self.amy, "S-1")
+        for message in ("damp_noise_and_question", "anonymous_report_in_repair_email"):
+            self.split(message)
+        self.wait_until_published()
+
+    def test_each_system_does_its_own_work_once_and_forgets_who_is_erased(self):
+        self.record_matters()
+        jobs = self.run_example("repairs_system.py", "repairs", self.repairs)
+        self.assertIn("Kitchen tap cannot be closed", jobs)
+        self.assertNotIn("noise", jobs)
+        cases = self.run_example("asb_system.py", "asb", self.asb)
+        self.assertIn("noise", cases)
+        self.assertIn("(anonymous)", cases)
+        self.assertNotIn("Kitchen tap", cases)
+        # Again: nothing is done twice; then only what is new.
+        self.assertEqual(self.run_example("repairs_system.py", "repairs", self.repairs), "")
+        self.ok(self.max, "tenancy-management", "subject", "erase", "--customer", "S-1", "--ground",
+                "no-longer-necessary", "--no-input", "--confirm", "S-1", "--certificate", self.path("certificate.txt"))
+        self.wait_until_published()
+        subject = re.search(r"job for ([0-9a-f]{8}): repair", jobs)[1]
+        self.assertRegex(self.run_example("repairs_system.py", "repairs", self.repairs),
+                         rf"forget {subject}: [1-9]\d* jobs")
+
+    # CR-2.4b, CR-3.1.2b: by the rules of the brokers.
+    def test_a_system_cannot_read_the_topic_of_another(self):
+        self.record_matters()
+        said = self.run_example("asb_system.py", "repairs", self.asb, expected=1)
+        self.assertIn("AUTHORIZATION_FAILED", said)
+        dumped = self.dump("repairs", "asb.v1")
+        self.assertNotEqual(dumped.returncode, 0)
+        self.assertEqual(dumped.stdout, b"")
+
+    # CR-2.4b, CR-3.1.3: and, where all topics have leaked, by key.
+    def test_who_holds_all_topics_with_the_grants_of_repairs_learns_only_how_much_there_is(self):
+        self.record_matters()
+        topics = {topic: self.dump_all(topic) for topic in TOPICS}
+        self.assertEqual(topics["asb.v1"].count(b"ce_id="), 2)
+        for topic, dump in topics.items():
+            for word in (b"Kitchen", b"noise", b"Mould", b"Asb", b"drugs"):
+                self.assertNotIn(word, dump, topic)
+        # No name, id or reference of one topic is in another.
+        names = {topic: set(re.findall(rb"[0-9a-f]{32}", re.sub(rb"ce_source=/records/\w+", b"", dump)))
+                 for topic, dump in topics.items()}
+        for one in TOPICS:
+            for other in TOPICS:
+                self.assertTrue(one == other or not names[one] & names[other], f"{one} and {other} can be joined")
+        # Days, so that the repair and the anonymous report of one message are not seen to belong together.
+        for dump in topics.values():
+            self.assertEqual(set(re.findall(rb"ce_time=[^T]+T([^,]+)", dump)) - {b"00:00:00Z"}, set())
+        # The ledger does not open for repairs what is ASB's, on whichever stream it is asked for.
+        refused = self.call(self.repairs, "service-delivery", "work", "follow", "--stream", "asb.v1", "--stop-at-head")
+        absent = self.call(self.repairs, "service-delivery", "work", "follow", "--stream", "none.v1", "--stop-at-head")
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertEqual(refused.stderr, absent.stderr)
+
+
+if __name__ == "__main__":
+    main()
