@@ -122,7 +122,11 @@ void Relay::PublishProgress(const Session& session) {
   absl::MutexLock lock(&mutex_);
   published_.clear();
   for (const PartitionCheckpoint& checkpoint : session.progress().partitions) {
-    published_.push_back(checkpoint.position);
+    Position& published = published_.emplace_back(checkpoint.position);
+    for (const StreamProgress& stream : session.progress().streams) {
+      published.sequence =
+          std::min(published.sequence, stream.partitions[published.partition].covered);
+    }
   }
   streams_ = session.progress().streams;
 }

@@ -61,7 +61,8 @@ struct RelayStatus {
   uint64_t events_republished = 0;  // there once, and lost by the broker
 };
 
-// What is durable in the log and not known to be in Kafka: all of it before the first session.
+// What is durable in the log and not known to be on all its topics: all of it before the first
+// session.
 struct RelayLag {
   uint64_t events = 0;
   absl::Duration age;  // of the oldest, by recorded_at
@@ -86,7 +87,8 @@ class Relay {
   // Reads an event of each partition that is behind.
   RelayLag MeasureLag() const;
 
-  // The last event of a partition that Kafka has acknowledged; sequence 0: none yet.
+  // The last event of a partition that Kafka has acknowledged, on all topics that it is on, and
+  // those before it; sequence 0: none yet.
   Position Published(uint32_t partition) const;
 
   // The last event on a partition of a work stream that Kafka has acknowledged; sequence 0: none.
