@@ -48,9 +48,8 @@ class MethodTable {
 // Checks services and register against each other, for the start of a server:
 //   - each method has an access option whose view and action some role is permitted;
 //   - each permission and each fold view names a view that a method has;
-//   - each work stream that a role takes is one that an event type names; a role takes some when,
-//   and
-//     only when, it may read the view "work";
+//   - each work stream that a role takes is one that an event type names; a role takes some when
+//     it may read the view "work", and only then;
 //   - each category in the annotations of events is in the register: of a sealed field one that is
 //     no fold part, of an event type's fold parts one that is;
 //   - each event type keeps the rules of sealing (eventstore::CheckAnnotations).
