@@ -186,26 +186,79 @@ Appended BatchBuilder::Write(PreparedAppend prepared) {
     const Revision revision{head.next_revision};
     const Position position{prepared.partition, tree.size() + 1};
     AppendPlace(event.body, revision, position, absl::ToUnixMicros(RecordedAt(event)));
-    for (Tile& tile : tree.Append(HashLeaf(event.body))) {
-      if (PLANTED_BUG("tile-wrong")) tile.bytes.back() ^= 1;
-      batch_.Put(kTreeTable, TileKey(append.ledger, prepared.partition, tile.id),
-                 std::move(tile.bytes));
-    }
-    batch_.Put(kStreamsTable, StreamRowKey(prepared.event_streams[i], revision),
-               EncodeSequence(position.sequence));
-    if (position.sequence % 7 != 0 || !PLANTED_BUG("position-gap")) {
-      batch_.Put(EventTable(append.ledger), EventKey(position), std::move(event.body));
-    }
+    PutEvent(append.ledger, prepared.event_streams[i], revision, position, std::move(event.body));
     if (i == 0 || !PLANTED_BUG("revision-reused")) ++head.next_revision;
     head.batch = batch_number_;
-    ++events_;
   }
   if (append.request_key) {
-    batch_.Put(kRequestsTable, std::string(AsBytes(*append.request_key)),
-               EncodeRequestRow({append.ledger, outcome.first}));
-    requests_.emplace(*append.request_key, MadeRequest{append.request_digest, outcome});
+    PutRequest(*append.request_key, append.request_digest, append.ledger, outcome);
   }
   return outcome;
+}
+
+void BatchBuilder::PutEvent(Ledger ledger, const StreamKey& stream, Revision revision,
+                            Position position, std::string bytes) {
+  TileWriter& tree = trees_[TreeIndex(ledger, position.partition, partition_count_)];
+  for (Tile& tile : tree.Append(HashLeaf(bytes))) {
+    if (PLANTED_BUG("tile-wrong")) tile.bytes.back() ^= 1;
+    batch_.Put(kTreeTable, TileKey(ledger, position.partition, tile.id), std::move(tile.bytes));
+  }
+  batch_.Put(kStreamsTable, StreamRowKey(stream, revision), EncodeSequence(position.sequence));
+  if (position.sequence % 7 != 0 || !PLANTED_BUG("position-gap")) {
+    batch_.Put(EventTable(ledger), EventKey(position), std::move(bytes));
+  }
+  ++events_;
+}
+
+void BatchBuilder::PutRequest(const RequestKey& key, const RequestDigest& digest, Ledger ledger,
+                              const Appended& outcome) {
+  batch_.Put(kRequestsTable, std::string(AsBytes(key)), EncodeRequestRow({ledger, outcome.first}));
+  requests_.emplace(key, MadeRequest{digest, outcome});
+}
+
+absl::Status BatchBuilder::AddStored(Ledger ledger, StoredEvent stored) {
+  if (room_ == Room::kNone) {
+    return absl::ResourceExhaustedError("DISK_NEARLY_FULL: the disk has no room for more events.");
+  }
+  const Position position = stored.position;
+  const uint64_t size = trees_[TreeIndex(ledger, position.partition, partition_count_)].size();
+  if (position.sequence != size + 1) {
+    return absl::InvalidArgumentError(absl::StrCat("it does not follow sequence ", size));
+  }
+  ASSIGN_OR_RETURN(const StreamName name, StreamOf(stored.event));
+  const StreamKey stream = StreamKeyOf(ledger, name);
+  ASSIGN_OR_RETURN(StreamHead* const head, stream_heads_.Find(stream));
+  if (stored.event.revision() != head->next_revision) {
+    return absl::InvalidArgumentError(absl::StrCat("it is revision ", stored.event.revision(),
+                                                   " of its stream, where ", head->next_revision,
+                                                   " comes next"));
+  }
+  const records::log::v1::Append& append = stored.event.append();
+  if (append.index() == 0 && !append.request_key().empty()) {
+    RETURN_IF_ERROR(PutStoredRequest(ledger, position, append));
+  }
+  last_recorded_ = std::max(last_recorded_, absl::FromUnixMicros(stored.event.recorded_at_us()));
+  PutEvent(ledger, stream, Revision{head->next_revision}, position, std::move(stored.bytes));
+  ++head->next_revision;
+  head->batch = batch_number_;
+  return absl::OkStatus();
+}
+
+absl::Status BatchBuilder::PutStoredRequest(Ledger ledger, Position first,
+                                            const records::log::v1::Append& append) {
+  RequestKey key;
+  RequestDigest digest;
+  if (append.request_key().size() != key.size() || append.digest().size() != digest.size()) {
+    return absl::InvalidArgumentError("its request is none that the log writes");
+  }
+  std::copy(append.request_key().begin(), append.request_key().end(), key.begin());
+  std::copy(append.digest().begin(), append.digest().end(), digest.begin());
+  ASSIGN_OR_RETURN(const auto row, storage_.Get(kRequestsTable, append.request_key()));
+  if (row || requests_.contains(key)) {
+    return absl::InvalidArgumentError("its request was settled by an earlier event");
+  }
+  PutRequest(key, digest, ledger, {first, append.count()});
+  return absl::OkStatus();
 }
 
 const std::vector<TreeHead>& BatchBuilder::FinishHeads() {

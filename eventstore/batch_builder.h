@@ -53,6 +53,12 @@ class BatchBuilder {
   // this order. The request comes before what may have changed since it was first made.
   Decision Add(PreparedAppend prepared);
 
+  // Takes in an event that this log had before, with the bytes it was stored with. REQUIRES: it was
+  // decoded for its position; the events of one append follow each other in one batch.
+  //   kInvalidArgument    it does not follow what the log has: position, revision or request
+  //   kResourceExhausted  the disk has no room
+  absl::Status AddStored(Ledger ledger, StoredEvent stored);
+
   // What is to be written; empty: nothing.
   const StorageBatch& batch() const { return batch_; }
   size_t events() const { return events_; }
@@ -73,6 +79,13 @@ class BatchBuilder {
   absl::Status LoadHeads(const PreparedAppend& prepared);
   absl::Time RecordedAt(const NewEvent& event) const;
   Appended Write(PreparedAppend prepared);
+  absl::Status PutStoredRequest(Ledger ledger, Position first,
+                                const records::log::v1::Append& append);
+  // Puts an event, whose bytes are whole, and what a reader finds it by.
+  void PutEvent(Ledger ledger, const StreamKey& stream, Revision revision, Position position,
+                std::string bytes);
+  void PutRequest(const RequestKey& key, const RequestDigest& digest, Ledger ledger,
+                  const Appended& outcome);
 
   const Storage& storage_;
   const AppendGuard* const guard_;

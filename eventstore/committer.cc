@@ -136,6 +136,20 @@ bool Committer::CommitOnce() {
   return true;
 }
 
+absl::Status Committer::WriteStored(Ledger ledger, std::vector<StoredEvent> events) {
+  RETURN_IF_ERROR(health());
+  builder_.Begin(options_.clock->Now(), MeasureRoom());
+  absl::Status status;
+  for (StoredEvent& event : events) {
+    status = builder_.AddStored(ledger, std::move(event));
+    if (!status.ok()) break;
+  }
+  if (status.ok()) status = Persist();
+  // The builder's memory is ahead of the store now.
+  if (!status.ok()) StopWrites(status);
+  return status;
+}
+
 void Committer::AwaitBatch() {
   absl::MutexLock lock(&mutex_);
   const auto ready = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {

@@ -65,6 +65,11 @@ class Committer {
   // one caller at a time.
   bool CommitOnce();
 
+  // Writes events that this log had before, as one synced batch with its anchor: see
+  // BatchBuilder::AddStored(). After an error the log takes no more. REQUIRES: no own thread; one
+  // caller at a time; nothing waits.
+  absl::Status WriteStored(Ledger ledger, std::vector<StoredEvent> events);
+
   // Writes what waits, then ends. What comes later is answered with kUnavailable.
   void Close();
 

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -60,7 +61,7 @@ struct LogOptions {
   const DiskSpace* disk_space = nullptr;
 
   // Without threads of its own the log does nothing until LogSteps says so. Such a log is opened by
-  // OpenSteppedLogOn() only.
+  // OpenSteppedLogOn() and OpenLogForRestore() only.
   bool own_threads = true;
 };
 
@@ -96,12 +97,32 @@ class LogSteps {
   virtual size_t RunCallbacks() = 0;
 };
 
+// Gives a log events back that it had before: those that came after its backup.
+//
+// Not thread-safe. Lives as long as its log.
+class StoredEventWriter {
+ public:
+  virtual ~StoredEventWriter() = default;
+  // Appends events of the ledger kEvents with the bytes they were stored with; OK means synced and
+  // covered by the anchor. Their streams, requests and trees are as if the log had written them
+  // itself. After an error the log takes no more. REQUIRES: they were decoded for their positions;
+  // whole appends; at most kBatchEventsMax events.
+  //   kInvalidArgument    an event does not follow what the log has
+  //   kResourceExhausted  the disk has no room
+  // Others: those of storage and anchor.
+  [[nodiscard]] virtual absl::Status WriteStored(std::vector<StoredEvent> events) = 0;
+};
+
 struct SteppedLog {
   std::unique_ptr<EventLog> log;
-  LogSteps* steps = nullptr;  // of the log
+  LogSteps* steps = nullptr;            // of the log
+  StoredEventWriter* writer = nullptr;  // of the log
 };
 
 // As OpenLogOn(), without threads. At its end it writes what waits, as any log.
 absl::StatusOr<SteppedLog> OpenSteppedLogOn(MemoryLogFiles files, LogOptions options);
+
+// As OpenLog(), for a restore: takes a folder that is marked, and has no threads of its own.
+absl::StatusOr<SteppedLog> OpenLogForRestore(LogOptions options);
 
 }  // namespace records::eventstore

@@ -220,9 +220,7 @@ absl::StatusOr<std::unique_ptr<EventLogImpl>> Start(LogParts parts, std::optiona
   return std::make_unique<EventLogImpl>(std::move(parts), *std::move(checked), options);
 }
 
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<EventLog>> OpenLog(LogOptions options) {
+absl::StatusOr<std::unique_ptr<EventLogImpl>> OpenFolder(LogOptions options) {
   if (options.env == nullptr) options.env = rocksdb::Env::Default();
   AnchorFiles& anchor_files =
       options.anchor_files != nullptr ? *options.anchor_files : PosixAnchorFiles();
@@ -260,8 +258,6 @@ absl::StatusOr<std::unique_ptr<EventLog>> OpenLog(LogOptions options) {
                options);
 }
 
-namespace {
-
 absl::StatusOr<std::unique_ptr<EventLogImpl>> OpenOn(const MemoryLogFiles& files,
                                                      const LogOptions& options) {
   LogParts parts;
@@ -277,7 +273,24 @@ absl::StatusOr<std::unique_ptr<EventLogImpl>> OpenOn(const MemoryLogFiles& files
                std::string(kLogAnchorFile), *files.checkpoint_files, options);
 }
 
+SteppedLog StepsOf(std::unique_ptr<EventLogImpl> log) {
+  SteppedLog stepped{.log = nullptr, .steps = log.get(), .writer = log.get()};
+  stepped.log = std::move(log);
+  return stepped;
+}
+
 }  // namespace
+
+absl::StatusOr<std::unique_ptr<EventLog>> OpenLog(LogOptions options) {
+  return OpenFolder(std::move(options));
+}
+
+absl::StatusOr<SteppedLog> OpenLogForRestore(LogOptions options) {
+  options.is_restoring = true;
+  options.own_threads = false;
+  ASSIGN_OR_RETURN(std::unique_ptr<EventLogImpl> log, OpenFolder(std::move(options)));
+  return StepsOf(std::move(log));
+}
 
 absl::StatusOr<std::unique_ptr<EventLog>> OpenLogOn(MemoryLogFiles files, LogOptions options) {
   return OpenOn(files, options);
@@ -286,8 +299,7 @@ absl::StatusOr<std::unique_ptr<EventLog>> OpenLogOn(MemoryLogFiles files, LogOpt
 absl::StatusOr<SteppedLog> OpenSteppedLogOn(MemoryLogFiles files, LogOptions options) {
   options.own_threads = false;
   ASSIGN_OR_RETURN(std::unique_ptr<EventLogImpl> log, OpenOn(files, options));
-  LogSteps* const steps = log.get();
-  return SteppedLog{std::move(log), steps};
+  return StepsOf(std::move(log));
 }
 
 }  // namespace records::eventstore

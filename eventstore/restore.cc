@@ -13,8 +13,11 @@
 #include "eventstore/checkpoint_signer.h"
 #include "eventstore/erasure_replay.h"
 #include "eventstore/event_log.h"
+#include "eventstore/internal/read_backup.h"
 #include "eventstore/internal/rocks_options.h"
+#include "eventstore/kept_checkpoint.h"
 #include "eventstore/key_store_open.h"
+#include "eventstore/log_tail.h"
 #include "eventstore/master_keys.h"
 #include "eventstore/planted_bug.h"
 #include "eventstore/restore_marker.h"
@@ -25,52 +28,8 @@
 namespace records::eventstore {
 namespace {
 
-// A backup as it lies there: what it says, and what it should hold.
-struct ReadBackup {
-  std::string folder;
-  std::string note;
-  BackupManifest manifest;
-  std::vector<BackupFile> files;
-};
-
-absl::Status Damaged(absl::string_view folder, absl::string_view what) {
-  return absl::DataLossError(absl::StrCat("the backup ", folder, " is damaged: ", what,
-                                          ". Nothing was restored. Use another backup."));
-}
-
-absl::StatusOr<ReadBackup> ReadOne(rocksdb::Env& env, const std::string& folder, BackupPart part) {
-  ReadBackup backup{folder};
-  if (absl::EndsWith(folder, kUnfinishedBackupSuffix)) {
-    return Damaged(folder, "it was never finished");
-  }
-  ASSIGN_OR_RETURN(const bool is_there, FileIsThere(env, folder));
-  if (!is_there) return absl::NotFoundError(absl::StrCat("there is no backup ", folder));
-  const auto note =
-      ReadWholeFile(env, absl::StrCat(folder, "/", kBackupManifestFile), kBackupManifestBytesMax);
-  if (absl::IsNotFound(note.status())) return Damaged(folder, "it has no backup.manifest");
-  RETURN_IF_ERROR(note.status());
-  backup.note = *note;
-  const auto manifest = DecodeSignedManifest(backup.note);
-  if (absl::IsDataLoss(manifest.status())) return Damaged(folder, manifest.status().message());
-  RETURN_IF_ERROR(manifest.status());
-  backup.manifest = *manifest;
-  if (backup.manifest.part != part) {
-    return absl::FailedPreconditionError(absl::StrCat(folder, " is a backup of the ",
-                                                      NameOf(backup.manifest.part), ", not of the ",
-                                                      NameOf(part)));
-  }
-  const auto list =
-      ReadWholeFile(env, absl::StrCat(folder, "/", kBackupFilesFile), kBackupFilesBytesMax);
-  if (absl::IsNotFound(list.status())) return Damaged(folder, "it has no backup.files");
-  RETURN_IF_ERROR(list.status());
-  if (Sha256(*list) != backup.manifest.files_sha256) {
-    return Damaged(folder, "backup.files is not that of its manifest");
-  }
-  auto files = DecodeBackupFiles(*list);
-  if (!files.ok()) return Damaged(folder, files.status().message());
-  backup.files = *std::move(files);
-  return backup;
-}
+using internal::Damaged;
+using internal::ReadBackup;
 
 // What lies in a folder that a restore may use.
 absl::Status CheckTarget(rocksdb::Env& env, const std::string& to) {
@@ -138,6 +97,7 @@ class Restoring {
   absl::Status DestroyErased();
   absl::Status WriteLogAnchor();
   absl::Status StartOnce();
+  absl::Status TakeTail(SteppedLog& log);
   absl::Status Unmark();
 
   const RestoreOptions& options_;
@@ -147,12 +107,13 @@ class Restoring {
   uint64_t bytes_done_ = 0;
   std::unique_ptr<KeyStore> store_;
   ErasureLedgerContent ledger_;
+  std::vector<TreeHead> checkpoint_;  // of options_.checkpoint
   Restored restored_;
 };
 
 absl::Status Restoring::ReadBackups() {
-  ASSIGN_OR_RETURN(log_, ReadOne(env_, options_.log_backup, BackupPart::kLog));
-  ASSIGN_OR_RETURN(keys_, ReadOne(env_, options_.keys_backup, BackupPart::kKeys));
+  ASSIGN_OR_RETURN(log_, internal::ReadOneBackup(env_, options_.log_backup, BackupPart::kLog));
+  ASSIGN_OR_RETURN(keys_, internal::ReadOneBackup(env_, options_.keys_backup, BackupPart::kKeys));
   if (log_.manifest.log != keys_.manifest.log) {
     return absl::FailedPreconditionError("the two backups are of two logs");
   }
@@ -281,6 +242,10 @@ absl::Status Restoring::OpenKeys() {
   ASSIGN_OR_RETURN(const NoteVerifier verifier,
                    NoteVerifier::Create(CheckpointOrigin(log_.manifest.log), key.public_key()));
   RETURN_IF_ERROR(VerifySignatures(verifier));
+  if (!options_.checkpoint.empty()) {
+    ASSIGN_OR_RETURN(checkpoint_,
+                     ReadKeptCheckpoint(options_.checkpoint, verifier, log_.manifest.log));
+  }
   return OpenCheckpointFiles(options_.to)->WriteKey(kept);
 }
 
@@ -341,14 +306,32 @@ absl::Status Restoring::StartOnce() {
   how.random = options_.random;
   how.guard = store_.get();
   how.env = options_.env;
-  how.is_restoring = true;
-  ASSIGN_OR_RETURN(const std::unique_ptr<EventLog> log, OpenLog(how));
+  ASSIGN_OR_RETURN(SteppedLog stepped, OpenLogForRestore(how));
+  const EventLog& log = *stepped.log;
   uint64_t events = 0;
-  for (uint32_t p = 0; p < log->partition_count(); ++p) {
-    events += log->Head(Ledger::kEvents, p).sequence;
+  for (uint32_t p = 0; p < log.partition_count(); ++p) {
+    events += log.Head(Ledger::kEvents, p).sequence;
   }
-  if (events == log_.manifest.events) return absl::OkStatus();
-  return Damaged(log_.folder, "it does not hold the events that its manifest says");
+  if (events != log_.manifest.events) {
+    return Damaged(log_.folder, "it does not hold the events that its manifest says");
+  }
+  if (options_.tail != nullptr) RETURN_IF_ERROR(TakeTail(stepped));
+  if (checkpoint_.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(restored_.lost, CompareWithKept(log, checkpoint_));
+  return absl::OkStatus();
+}
+
+absl::Status Restoring::TakeTail(SteppedLog& log) {
+  RestoredTail& tail = restored_.tail.emplace();
+  TailOptions how;
+  how.inspect = [&](const StoredEvent& event) { return CountKeys(event, *store_, tail.keys); };
+  how.go_on = options_.go_on_tail;
+  ASSIGN_OR_RETURN(const AppendedTail appended,
+                   AppendTail(*options_.tail, *log.log, *log.writer, how));
+  tail.was_published = appended.was_published;
+  tail.events = appended.events;
+  // From now on what came from the topic cannot be lost unseen.
+  return log.log->SignedCheckpoint().status();
 }
 
 absl::Status Restoring::Fill() {

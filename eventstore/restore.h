@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,7 +12,10 @@
 #include "eventstore/clock.h"
 #include "eventstore/erasure_head.h"
 #include "eventstore/erasure_ledger.h"
+#include "eventstore/kept_checkpoint.h"
 #include "eventstore/random.h"
+#include "eventstore/tail_keys.h"
+#include "eventstore/tail_source.h"
 
 namespace rocksdb {
 class Env;
@@ -33,17 +37,35 @@ struct RestoreOptions {
   // checkpoints that were kept elsewhere.
   std::vector<KnownErasureHead> known_erasures;
 
+  // Where the events lie that came after the backup of the log; nullptr: they are gone.
+  TailSource* tail = nullptr;
+
+  // The newest signed checkpoint that was kept elsewhere, whole; "": none was. What is restored
+  // must be what it signs, as far as it goes, and what is missing is counted.
+  std::string checkpoint;
+
   // Told how far it is; false ends it with kCancelled.
   std::function<bool(uint64_t bytes_done, uint64_t bytes_total)> go_on = [](uint64_t, uint64_t) {
     return true;
   };
+  // The same, of the tail.
+  std::function<bool(uint64_t events_done, uint64_t events_total)> go_on_tail =
+      [](uint64_t, uint64_t) { return true; };
 
   const Clock* clock = &SystemClock();
   Random* random = &SystemRandom();
   rocksdb::Env* env = nullptr;
 };
 
-// What was restored: the log up to the position of its backup. What came after it is gone.
+// What was appended from a log's tail.
+struct RestoredTail {
+  bool was_published = false;  // the source knows of this log at all
+  uint64_t events = 0;         // 0: the backup had all that was published
+  TailKeys keys;               // which of them the keys that were restored do not open
+};
+
+// What was restored: the log up to the position of its backup, and then what its tail had. What
+// came after that is gone; of read traces, all that came after the backup.
 struct Restored {
   BackupManifest log;
   BackupManifest keys;
@@ -51,6 +73,8 @@ struct Restored {
   // Erasures of the ledger, and those of them that the backup of the keys knew nothing of.
   uint64_t erasures = 0;
   uint64_t erased_anew = 0;
+  std::optional<RestoredTail> tail;  // where one was asked for
+  std::optional<KnownLoss> lost;     // where a checkpoint was given
 };
 
 // Puts log and keys back into a folder that a server starts on without hands, with everything
@@ -64,6 +88,9 @@ struct Restored {
 //   kDataLoss            a backup is damaged, which is named; the ledger is older than a head that
 //                        is known, or altered
 //   kNotFound            a folder or file that was named is not there
+//   kInvalidArgument     the checkpoint is not one, or was not signed by this log
+// With a tail also as AppendTail() fails. A checkpoint that signs other events than were restored:
+// kDataLoss (CHECKPOINT_DIFFERS).
 [[nodiscard]] absl::StatusOr<Restored> Restore(const RestoreOptions& options);
 
 }  // namespace records::eventstore

@@ -142,13 +142,18 @@ absl::Status Relay::Session::Gather(Batch& batch) {
     const size_t partition = (next_partition_ + i) % followers_.size();
     PartitionCheckpoint& published = batch.progress.partitions[partition];
     Position last = published.position;
-    for (size_t taken = 0; taken < share && batch.bytes < options_.batch_bytes;) {
+    // An append goes into one transaction, as into one batch of the log: a log that is restored
+    // from its topic has it whole or not at all.
+    bool in_append = false;
+    for (size_t taken = 0; in_append || (taken < share && batch.bytes < options_.batch_bytes);) {
       ASSIGN_OR_RETURN(const FollowMessage message,
                        followers_[partition]->Next(absl::ZeroDuration()));
       if (message.kind == FollowMessage::Kind::kHeartbeat) break;
       if (message.kind != FollowMessage::Kind::kEvent) continue;
       RETURN_IF_ERROR(Add(message.event, batch));
       last.sequence = std::max(last.sequence, message.event.position.sequence);
+      const records::log::v1::Append& append = message.event.event.append();
+      in_append = append.index() + 1 < append.count();
       ++taken;
     }
     if (last == published.position) continue;

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "eventstore/anchor.h"
@@ -49,7 +50,7 @@ struct LogParts {
   std::unique_ptr<CheckpointSigner> signer;
 };
 
-class EventLogImpl final : public EventLog, public LogSteps {
+class EventLogImpl final : public EventLog, public LogSteps, public StoredEventWriter {
  public:
   EventLogImpl(LogParts parts, LogState state, const LogOptions& options);
   ~EventLogImpl() override;
@@ -91,6 +92,9 @@ class EventLogImpl final : public EventLog, public LogSteps {
   absl::Status WriteHealth() const override { return committer_->health(); }
 
   bool CommitOnce() override { return committer_->CommitOnce(); }
+  absl::Status WriteStored(std::vector<StoredEvent> events) override {
+    return committer_->WriteStored(Ledger::kEvents, std::move(events));
+  }
   size_t RunCallbacks() override { return completions_.RunWaiting(); }
 
  private:

@@ -19,19 +19,24 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/eventstore/backup_fixture.h"
+#include "tests/eventstore/fake_tail.h"
 
 namespace records::eventstore {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing_support::AppendTo;
 using testing_support::BackupFixture;
 using testing_support::EntriesOf;
+using testing_support::FakeTail;
 using testing_support::Key;
 using testing_support::PurposeOf;
 using testing_support::ReadFile;
 using testing_support::RootIn;
+using testing_support::Stream;
 using testing_support::SubjectOf;
+using testing_support::WithRequest;
 
 namespace fs = std::filesystem;
 
@@ -168,6 +173,155 @@ TEST_F(RestoreTest, EveryEventUpToThePositionIsThereAndNoneAfterIt) {
   // And it goes on: a request that was lost may be made again.
   AppendEvent(25);
   EXPECT_EQ(EventsThere(), 21u);
+}
+
+// Design 8: a log found behind its topics. DP-C6
+TEST_F(RestoreTest, TheTailBringsBackWhatCameAfterTheBackup) {
+  MakeFirst();
+  FakeTail tail(*log_);
+  RestoreOptions options = Options();
+  options.keys_backup = keys_home() + "/second";
+  ASSERT_TRUE(Create("second").ok());
+  options.tail = &tail;
+  const auto restored = Restore(options);
+  ASSERT_TRUE(restored.ok()) << restored.status();
+  EXPECT_EQ(restored->log.events, 20u);
+  ASSERT_TRUE(restored->tail.has_value());
+  EXPECT_EQ(restored->tail->events, 10u);
+  OpenRestored();
+  EXPECT_EQ(EventsThere(), 30u);
+  for (uint32_t i = 0; i < 30; ++i) {
+    const auto found = *log_->FindRequest(Key(i));
+    ASSERT_TRUE(found.has_value()) << i;
+    EXPECT_EQ((*found)[0].event.facts(), absl::StrCat("event ", i, " end"));
+  }
+  for (const TailPartition& end : tail.ends) {
+    EXPECT_TRUE(log_->VerifyCheckpoint(Ledger::kEvents, end.published).ok());
+  }
+  AppendEvent(25);  // a retry: its first outcome
+  EXPECT_EQ(EventsThere(), 30u);
+  AppendEvent(31);
+  EXPECT_EQ(EventsThere(), 31u);
+}
+
+// What is restored from the topic is signed before anything is served: it cannot be lost unseen.
+TEST_F(RestoreTest, TheLastCheckpointOfARestoreCoversTheTail) {
+  MakeFirst();
+  FakeTail tail(*log_);
+  RestoreOptions options = Options();
+  options.tail = &tail;
+  ASSERT_TRUE(Restore(options).ok());
+  const std::string note = ReadFile(to() + "/checkpoint.latest");
+  const Checkpoint checkpoint = *ParseCheckpoint(note.substr(0, note.find("\n\n") + 1));
+  EXPECT_EQ(checkpoint.size, 30u);
+}
+
+TEST_F(RestoreTest, EventsOfTheTailWhoseKeysAreGoneAreNamed) {
+  MakeFirst();
+  // Parts as the sealer makes them, as far as keys go: of a customer, of one who is erased later,
+  // of one who came after the backup of the keys, and a dummy.
+  const auto seal = [&](records::log::v1::Event& event, const KeyPurpose& purpose) {
+    KeyReference reference{.purpose = purpose, .tag = {}};
+    if (purpose.category != 0) reference.tag = TagOf(keys_->GetOrCreateKey(purpose)->id);
+    event.add_sealed()->set_key_reference(*keys_->MakeReference(reference));
+  };
+  const auto append = [&](uint32_t number, const std::vector<KeyPurpose>& purposes) {
+    Append made = AppendTo(Stream(RootIn(1, 200)));
+    records::log::v1::Event event;
+    ASSERT_TRUE(event.ParseFromString(made.events[0].body));
+    for (const KeyPurpose& purpose : purposes) seal(event, purpose);
+    made.events[0].body = event.SerializeAsString();
+    ASSERT_TRUE(log_->AppendAndWait(WithRequest(std::move(made), number)).ok());
+  };
+  append(100, {PurposeOf(2), {}});
+  append(101, {PurposeOf(3)});
+  append(102, {PurposeOf(2), PurposeOf(500)});
+  append(103, {});
+  Erase(3);
+  FakeTail tail(*log_);
+  RestoreOptions options = Options();
+  options.tail = &tail;
+  const auto restored = Restore(options);
+  ASSERT_TRUE(restored.ok()) << restored.status();
+  const TailKeys& keys = restored->tail->keys;
+  EXPECT_EQ(keys.erased, 1u);
+  EXPECT_EQ(keys.unopened, 1u);
+  ASSERT_EQ(keys.named.size(), 1u);
+  EXPECT_EQ(keys.named[0].collection, "customers");
+  EXPECT_EQ((*log_->FindRequest(Key(102)))->front().position, keys.named[0].position);
+  // The ciphertext of who was erased is back, and no key of theirs.
+  OpenRestored();
+  EXPECT_TRUE((*log_->FindRequest(Key(101))).has_value());
+  EXPECT_TRUE(keys_->IsFenced(SubjectOf(3)));
+  EXPECT_FALSE(keys_->FindKey(PurposeOf(3))->has_value());
+}
+
+TEST_F(RestoreTest, ATailThatIsRefusedOrStoppedLeavesAnEmptyFolder) {
+  MakeFirst();
+  FakeTail tail(*log_);
+  RestoreOptions options = Options();
+  options.tail = &tail;
+  options.go_on_tail = [](uint64_t, uint64_t) { return false; };
+  EXPECT_EQ(Restore(options).status().code(), absl::StatusCode::kCancelled);
+  EXPECT_THAT(EntriesOf(to()), IsEmpty());
+  options.go_on_tail = [](uint64_t, uint64_t) { return true; };
+  tail.ends[2].published.root[0] ^= 1;
+  const auto refused = Restore(options);
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(refused.status().message(), HasSubstr("TOPIC_DIFFERS"));
+  EXPECT_THAT(EntriesOf(to()), IsEmpty());
+  tail.ends[2].published.root[0] ^= 1;
+  EXPECT_TRUE(Restore(options).ok());
+}
+
+TEST_F(RestoreTest, ACheckpointKeptElsewhereTellsWhatIsMissing) {
+  MakeFirst();
+  for (uint32_t i = 0; i < 3; ++i) {
+    Append trace = AppendTo(Stream(RootIn(i, 300)));
+    trace.ledger = Ledger::kAccess;
+    ASSERT_TRUE(log_->AppendAndWait(std::move(trace)).ok());
+  }
+  FakeTail tail(*log_);
+  AppendEvent(40);
+  RestoreOptions options = Options();
+  options.checkpoint = *log_->SignedCheckpoint();
+  auto restored = Restore(options);
+  ASSERT_TRUE(restored.ok()) << restored.status();
+  EXPECT_EQ(restored->lost->events, 11u);
+  EXPECT_EQ(restored->lost->traces, 3u);
+  fs::remove_all(to());
+  options.tail = &tail;
+  restored = Restore(options);
+  ASSERT_TRUE(restored.ok()) << restored.status();
+  EXPECT_EQ(restored->lost->events, 1u);
+  EXPECT_EQ(restored->lost->traces, 3u);
+}
+
+// A topic and its progress that somebody forged fit each other; what the log signed does not.
+TEST_F(RestoreTest, ATailThatACheckpointKeptElsewhereDidNotSignIsRefused) {
+  MakeFirst();
+  RestoreOptions options = Options();
+  options.checkpoint = *log_->SignedCheckpoint();
+  ASSERT_TRUE(Restore(options).ok());
+  OpenRestored();
+  for (uint32_t i = 20; i < 30; ++i) AppendEvent(100 + i);
+  FakeTail forged(*log_);
+  Stop();
+  fs::remove_all(to());
+  options.tail = &forged;
+  const auto refused = Restore(options);
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(refused.status().message(), HasSubstr("CHECKPOINT_DIFFERS"));
+  EXPECT_THAT(EntriesOf(to()), IsEmpty());
+}
+
+TEST_F(RestoreTest, ACheckpointOfAnotherLogIsRefused) {
+  MakeFirst();
+  RestoreOptions options = Options();
+  testing_support::MemoryLog other;
+  options.checkpoint = *other.Open().SignedCheckpoint();
+  EXPECT_EQ(Restore(options).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(EntriesOf(to()), IsEmpty());
 }
 
 TEST_F(RestoreTest, AKeyMadeBeforeAndUsedAfterTheBackupIsTheSame) {

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "eventstore/log.h"
+#include "eventstore/tail_source.h"
+#include "tests/eventstore/log_fixture.h"
+
+namespace records::eventstore::testing_support {
+
+// What a topic would have of a log, in memory, to be damaged by tests.
+class FakeTail final : public TailSource {
+ public:
+  // All that `log` has now.
+  explicit FakeTail(const EventLog& log, size_t page_events = 100) : page_events_(page_events) {
+    for (uint32_t partition = 0; partition < log.partition_count(); ++partition) {
+      auto& events = partitions.emplace_back();
+      for (StoredEvent& stored : ReadAll(log, partition)) {
+        const Position position = stored.position;
+        events.push_back({.log = log.store_id(),
+                          .position = position,
+                          .previous = {partition, position.sequence - 1},
+                          .bytes = std::move(stored.bytes)});
+      }
+      Position head{partition, events.size()};
+      ends.push_back({*log.CheckpointAt(Ledger::kEvents, head), head.sequence});
+    }
+  }
+
+  absl::StatusOr<std::vector<TailPartition>> FindEnds() override {
+    if (!failure.ok()) return failure;
+    return ends;
+  }
+
+  absl::Status Seek(Position from) override {
+    partition_ = from.partition;
+    const auto& events = partitions[partition_];
+    next_ = static_cast<size_t>(std::find_if(events.begin(), events.end(),
+                                             [&](const TailEvent& event) {
+                                               return event.position.sequence >= from.sequence;
+                                             }) -
+                                events.begin());
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::vector<TailEvent>> NextPage() override {
+    const auto& events = partitions[partition_];
+    std::vector<TailEvent> page;
+    while (next_ < events.size() && page.size() < page_events_) page.push_back(events[next_++]);
+    return page;
+  }
+
+  std::vector<std::vector<TailEvent>> partitions;
+  std::vector<TailPartition> ends;
+  absl::Status failure;
+
+ private:
+  const size_t page_events_;
+  uint32_t partition_ = 0;
+  size_t next_ = 0;
+};
+
+}  // namespace records::eventstore::testing_support
