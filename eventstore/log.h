@@ -84,7 +84,11 @@ struct PartitionCheckpoint {
   StoreId store;
   Position position;               // last event seen; sequence 0: none
   std::array<uint8_t, 32> root{};  // root of the partition's tree at that size
+  std::string resume;              // what the log needs to go on there; nobody else's business
 };
+
+// More bytes than any log puts into `resume`.
+inline constexpr size_t kResumeBytesMax = 4096;
 
 // Tells whether what an append touches may still be written. The key store implements it.
 class AppendGuard {
@@ -189,6 +193,12 @@ class EventLog {
 
   // The last durable position of a partition; sequence 0 when it is empty.
   virtual Position Head(Ledger ledger, uint32_t partition) const = 0;
+
+  // As Head(), asked of where the log is kept: a log that is fed from elsewhere may not have heard
+  // of its last events. kUnavailable: it cannot be asked now.
+  [[nodiscard]] virtual absl::StatusOr<Position> FindHead(Ledger ledger, uint32_t partition) const {
+    return Head(ledger, partition);
+  }
 
   // Waits up to `wait` until more batches of this ledger have become durable since the log was
   // opened than `seen`, or the log is closed; returns how many there are now. One thread can so

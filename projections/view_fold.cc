@@ -141,8 +141,10 @@ bool ViewFold::CheckpointIsFarBehind() const {
 
 bool ViewFold::FoldTurn(Partition& partition) {
   for (size_t i = 0; i < kEventsPerTurn && !BatchIsFull(); ++i) {
-    if (partition.passed.sequence >= partition.batch_end) return false;
-    absl::Status status = ReadWaiting(partition);
+    absl::Status status = OpenFollower(partition);
+    // A log that is fed from elsewhere hears of its head through its followers.
+    if (status.ok() && partition.passed.sequence >= partition.batch_end) return false;
+    if (status.ok()) status = ReadWaiting(partition);
     if (status.ok() && !partition.waiting.has_value()) return false;
     if (status.ok()) status = FoldOrPark(*partition.waiting);
     if (!status.ok()) {
@@ -158,13 +160,16 @@ bool ViewFold::FoldTurn(Partition& partition) {
   return true;
 }
 
-absl::Status ViewFold::ReadWaiting(Partition& partition) {
+absl::Status ViewFold::OpenFollower(Partition& partition) {
   RETURN_IF_ERROR(partition.error);
+  if (partition.follower != nullptr) return absl::OkStatus();
+  ASSIGN_OR_RETURN(partition.follower,
+                   log_.Follow({.after = partition.passed, .types = projection_.types()}));
+  return absl::OkStatus();
+}
+
+absl::Status ViewFold::ReadWaiting(Partition& partition) {
   if (partition.waiting.has_value()) return absl::OkStatus();
-  if (partition.follower == nullptr) {
-    ASSIGN_OR_RETURN(partition.follower,
-                     log_.Follow({.after = partition.passed, .types = projection_.types()}));
-  }
   while (true) {
     ASSIGN_OR_RETURN(FollowMessage message, partition.follower->Next(absl::ZeroDuration()));
     if (message.kind == FollowMessage::Kind::kEvent) {

@@ -99,6 +99,7 @@ class ViewFold {
   bool CheckpointIsFarBehind() const;
   // Folds some events of one partition; false when it has no more for now.
   bool FoldTurn(Partition& partition);
+  absl::Status OpenFollower(Partition& partition);
   absl::Status ReadWaiting(Partition& partition);
   absl::Status FoldOrPark(const eventstore::StoredEvent& event);
   absl::Status Apply(const eventstore::StoredEvent& event);

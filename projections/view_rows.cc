@@ -17,6 +17,7 @@ using eventstore::StoreId;
 
 namespace {
 constexpr size_t kTreeRootSize = 32;
+constexpr size_t kCheckpointSize = kIdSize + 8 + kTreeRootSize;  // without `resume`
 }  // namespace
 
 std::string CheckpointKey(uint32_t partition) {
@@ -29,19 +30,22 @@ std::string EncodeCheckpoint(const PartitionCheckpoint& checkpoint) {
   std::string value(checkpoint.store.bytes());
   AppendBigEndian64(value, checkpoint.position.sequence);
   value.append(checkpoint.root.begin(), checkpoint.root.end());
+  value += checkpoint.resume;
   return value;
 }
 
 absl::StatusOr<PartitionCheckpoint> DecodeCheckpoint(absl::string_view key,
                                                      absl::string_view value) {
-  if (key.size() != 5 || key[0] != 'c' || value.size() != kIdSize + 8 + kTreeRootSize) {
+  if (key.size() != 5 || key[0] != 'c' || value.size() < kCheckpointSize ||
+      value.size() > kCheckpointSize + eventstore::kResumeBytesMax) {
     return absl::DataLossError("the checkpoint of a view is damaged");
   }
   PartitionCheckpoint checkpoint;
   ASSIGN_OR_RETURN(checkpoint.store, StoreId::FromBytes(value.substr(0, kIdSize)));
   checkpoint.position.partition = static_cast<uint32_t>(ReadBigEndian(key.substr(1), 4));
   checkpoint.position.sequence = ReadBigEndian(value.substr(kIdSize), 8);
-  const absl::string_view root = value.substr(kIdSize + 8);
+  const absl::string_view root = value.substr(kIdSize + 8, kTreeRootSize);
+  checkpoint.resume = std::string(value.substr(kCheckpointSize));
   std::copy(root.begin(), root.end(), checkpoint.root.begin());
   return checkpoint;
 }

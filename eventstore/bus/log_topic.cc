@@ -6,6 +6,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "eventstore/planted_bug.h"
 
@@ -13,11 +14,8 @@ namespace records::eventstore {
 namespace {
 
 constexpr char kPosition[] = "records_position";
-constexpr char kPrevious[] = "records_previous";
-
-std::string PositionText(Position position) {
-  return absl::StrCat(position.partition, "/", position.sequence);
-}
+constexpr char kSource[] = "ce_source";
+constexpr char kSourcePrefix[] = "/records/";
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
@@ -34,7 +32,7 @@ Headers CloudEventHeaders(const StoreId& log, std::string id, std::string type, 
                           int64_t time_us, std::string content_type) {
   return {{"ce_specversion", "1.0"},
           {"ce_id", std::move(id)},
-          {"ce_source", absl::StrCat("/records/", log.ToHex())},
+          {kSource, absl::StrCat(kSourcePrefix, log.ToHex())},
           {"ce_type", std::move(type)},
           {"ce_subject", std::move(subject)},
           {"ce_time", TimeText(time_us)},
@@ -42,6 +40,10 @@ Headers CloudEventHeaders(const StoreId& log, std::string id, std::string type, 
 }
 
 }  // namespace
+
+std::string PositionText(Position position) {
+  return absl::StrCat(position.partition, "/", position.sequence);
+}
 
 std::string LogTopic(absl::string_view prefix) { return absl::StrCat(prefix, ".log.v1"); }
 
@@ -61,7 +63,7 @@ BusRecord LogRecord(absl::string_view prefix, const StoreId& log, const StoredEv
                         event.event.recorded_at_us(), "application/protobuf");
   record.headers.emplace_back(kPosition, PositionText(event.position));
   record.headers.emplace_back(
-      kPrevious,
+      kPreviousHeader,
       PositionText({event.position.partition,
                     event.position.sequence - (PLANTED_BUG("relay-chain-wrong") ? 0 : 1)}));
   return record;
@@ -82,7 +84,7 @@ BusRecord WorkRecord(absl::string_view prefix, const StoreId& log, const WorkIte
   record.headers =
       CloudEventHeaders(log, item.id, item.type, item.subject, absl::ToUnixMicros(item.day),
                         "application/vnd.records.sealed-reference");
-  record.headers.emplace_back(kPrevious, std::move(previous));
+  record.headers.emplace_back(kPreviousHeader, std::move(previous));
   return record;
 }
 
@@ -95,6 +97,15 @@ absl::StatusOr<Position> PositionOf(const BusRecord& record) {
     return absl::DataLossError(absl::StrCat("a record of ", record.topic, " has no position"));
   }
   return position;
+}
+
+absl::StatusOr<StoreId> SourceOf(const BusRecord& record) {
+  const std::string text = record.Header(kSource);
+  absl::string_view id = text;
+  if (absl::ConsumePrefix(&id, kSourcePrefix)) {
+    if (auto log = StoreId::FromHex(id); log.ok()) return log;
+  }
+  return absl::DataLossError(absl::StrCat("a record of ", record.topic, " says no log"));
 }
 
 }  // namespace records::eventstore

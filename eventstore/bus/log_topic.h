@@ -34,4 +34,11 @@ BusRecord WorkRecord(absl::string_view prefix, const StoreId& log, const WorkIte
 // The position that a record of the log's topic says it has. kDataLoss: it says none.
 absl::StatusOr<Position> PositionOf(const BusRecord& record);
 
+// The log that a record says it is of. kDataLoss: it says none.
+absl::StatusOr<StoreId> SourceOf(const BusRecord& record);
+
+// The header that names the event before, and a position as headers say it.
+inline constexpr char kPreviousHeader[] = "records_previous";
+std::string PositionText(Position position);
+
 }  // namespace records::eventstore

@@ -69,21 +69,22 @@ class TopicReader::Deadline {
 };
 
 absl::StatusOr<std::unique_ptr<TopicReader>> TopicReader::Open(const KafkaSettings& settings,
-                                                               const std::string& group) {
-  ASSIGN_OR_RETURN(KafkaClient client,
-                   OpenKafkaClient(RD_KAFKA_CONSUMER, settings,
-                                   {{"group.id", group},
-                                    {"isolation.level", "read_committed"},
-                                    {"enable.auto.commit", "false"},
-                                    {"enable.auto.offset.store", "false"},
-                                    {"enable.partition.eof", "true"},
-                                    {"auto.offset.reset", "earliest"},
-                                    {"allow.auto.create.topics", "false"},
-                                    {"check.crcs", "true"},
-                                    // An end is told with the first answer: do not wait for more.
-                                    {"fetch.wait.max.ms", "10"},
-                                    {"socket.timeout.ms", "10000"},
-                                    {"queued.max.messages.kbytes", "16384"}}));
+                                                               const std::string& group,
+                                                               const KafkaProperties& more) {
+  KafkaProperties properties = {{"group.id", group},
+                                {"isolation.level", "read_committed"},
+                                {"enable.auto.commit", "false"},
+                                {"enable.auto.offset.store", "false"},
+                                {"enable.partition.eof", "true"},
+                                {"auto.offset.reset", "earliest"},
+                                {"allow.auto.create.topics", "false"},
+                                {"check.crcs", "true"},
+                                // An end is told with the first answer: do not wait for more.
+                                {"fetch.wait.max.ms", "10"},
+                                {"socket.timeout.ms", "10000"},
+                                {"queued.max.messages.kbytes", "16384"}};
+  properties.insert(properties.end(), more.begin(), more.end());
+  ASSIGN_OR_RETURN(KafkaClient client, OpenKafkaClient(RD_KAFKA_CONSUMER, settings, properties));
   rd_kafka_poll_set_consumer(client.get());
   return std::unique_ptr<TopicReader>(new TopicReader(std::move(client)));
 }
@@ -167,6 +168,10 @@ absl::Status TopicReader::Seek(const std::string& topic, int32_t partition, int6
   rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), partition)->offset = offset;
   return KafkaStatus(rd_kafka_assign(client_.get(), list.get()),
                      absl::StrCat("reading ", topic, "/", partition));
+}
+
+absl::Status TopicReader::Rest() {
+  return KafkaStatus(rd_kafka_assign(client_.get(), nullptr), "ending to read");
 }
 
 absl::StatusOr<TopicReader::Page> TopicReader::Read(size_t records_max, absl::Duration wait) {

@@ -23,8 +23,10 @@ namespace records::eventstore {
 class TopicReader {
  public:
   // `group`: what brokers know it as, and ask their access rules about; nothing is kept under it.
+  // `more`: properties that stand before those of every reader.
   static absl::StatusOr<std::unique_ptr<TopicReader>> Open(
-      const KafkaSettings& settings, const std::string& group = "records-reader");
+      const KafkaSettings& settings, const std::string& group = "records-reader",
+      const KafkaProperties& more = {});
 
   // How many partitions a topic has. kNotFound: there is no such topic.
   [[nodiscard]] absl::StatusOr<int32_t> CountPartitions(const std::string& topic,
@@ -47,6 +49,9 @@ class TopicReader {
 
   // Starts to read at an offset (0: at what is kept), instead of where it read before.
   [[nodiscard]] absl::Status Seek(const std::string& topic, int32_t partition, int64_t offset);
+
+  // Ends reading, until the next Seek(): a reader that rests asks brokers for nothing.
+  [[nodiscard]] absl::Status Rest();
 
   // The next records: what is there within `wait`, at most `records_max`; empty when nothing is.
   // `at_end` tells whether all that was committed has been read.

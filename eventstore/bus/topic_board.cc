@@ -1,0 +1,83 @@
+#include "eventstore/bus/topic_board.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace records::eventstore {
+
+Position TopicBoard::Head(uint32_t partition) const {
+  absl::MutexLock lock(&mutex_);
+  if (partition >= partitions_.size()) return {.partition = partition};
+  return {.partition = partition, .sequence = partitions_[partition].head};
+}
+
+void TopicBoard::RaiseHead(Position head) {
+  absl::MutexLock lock(&mutex_);
+  uint64_t& known = partitions_[head.partition].head;
+  known = std::max(known, head.sequence);
+}
+
+void TopicBoard::Delivered(Position last) {
+  absl::MutexLock lock(&mutex_);
+  Partition& partition = partitions_[last.partition];
+  partition.head = std::max(partition.head, last.sequence);
+  partition.error = absl::OkStatus();
+  ++batches_;
+}
+
+uint64_t TopicBoard::WaitForBatch(uint64_t seen, absl::Duration wait) const {
+  absl::MutexLock lock(&mutex_);
+  const auto more = [&]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    return batches_ > seen || closed_.load();
+  };
+  mutex_.AwaitWithTimeout(absl::Condition(&more), wait);
+  return batches_;
+}
+
+void TopicBoard::Close() {
+  absl::MutexLock lock(&mutex_);
+  closed_ = true;
+}
+
+void TopicBoard::Remember(const TopicPlace& place) {
+  absl::MutexLock lock(&mutex_);
+  std::deque<TopicPlace>& remembered = partitions_[place.position.partition].remembered;
+  remembered.push_back(place);
+  if (remembered.size() > kRememberedPlaces) remembered.pop_front();
+}
+
+std::optional<TopicPlace> TopicBoard::PlaceAt(Position position) const {
+  absl::MutexLock lock(&mutex_);
+  if (position.partition >= partitions_.size()) return std::nullopt;
+  const Partition& partition = partitions_[position.partition];
+  for (const PlaceSource* source : partition.sources) {
+    if (auto place = source->PlaceAt(position); place.has_value()) return place;
+  }
+  const auto it = std::find_if(partition.remembered.rbegin(), partition.remembered.rend(),
+                               [&](const TopicPlace& place) { return place.position == position; });
+  if (it == partition.remembered.rend()) return std::nullopt;
+  return *it;
+}
+
+void TopicBoard::Add(uint32_t partition, const PlaceSource* source) {
+  absl::MutexLock lock(&mutex_);
+  partitions_[partition].sources.push_back(source);
+}
+
+void TopicBoard::Remove(uint32_t partition, const PlaceSource* source) {
+  absl::MutexLock lock(&mutex_);
+  std::erase(partitions_[partition].sources, source);
+  if (partitions_[partition].sources.empty()) partitions_[partition].error = absl::OkStatus();
+}
+
+void TopicBoard::SetError(uint32_t partition, absl::Status error) {
+  absl::MutexLock lock(&mutex_);
+  partitions_[partition].error = std::move(error);
+}
+
+absl::Status TopicBoard::Error(uint32_t partition) const {
+  absl::MutexLock lock(&mutex_);
+  return partition < partitions_.size() ? partitions_[partition].error : absl::OkStatus();
+}
+
+}  // namespace records::eventstore

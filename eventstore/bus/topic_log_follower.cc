@@ -1,0 +1,230 @@
+#include "eventstore/bus/topic_log_follower.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "eventstore/bus/log_topic.h"
+#include "eventstore/clock.h"
+#include "eventstore/status_macros.h"
+
+namespace records::eventstore {
+namespace {
+
+constexpr size_t kPageRecords = 512;
+// How long a page is waited for before the thread looks whether it shall end.
+constexpr absl::Duration kPageWait = absl::Milliseconds(50);
+
+// What an item costs besides its bytes.
+constexpr size_t kItemOverhead = 512;
+
+}  // namespace
+
+TopicLogFollower::TopicLogFollower(const TopicFollowerOptions& options, TopicPlace start,
+                                   FollowOptions follow, TopicBoard& board, TopicProbe& probe)
+    : options_(options),
+      after_(follow.after),
+      types_(follow.types.begin(), follow.types.end()),
+      board_(board),
+      probe_(probe),
+      chain_(options.log, options.partition_count, start.position),
+      next_offset_(start.offset + 1),
+      current_(start),
+      previous_(std::move(start)) {
+  board_.Add(after_.partition, this);
+  thread_ = std::thread([this] { Run(); });
+}
+
+TopicLogFollower::~TopicLogFollower() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  thread_.join();
+  board_.Remove(after_.partition, this);
+}
+
+bool TopicLogFollower::Stopping() const {
+  absl::MutexLock lock(&mutex_);
+  return stopping_ || board_.closed();
+}
+
+void TopicLogFollower::Run() {
+  absl::Duration wait = options_.retry_wait;
+  while (!Stopping()) {
+    const absl::Status status = ReadUntilError();
+    if (absl::IsDataLoss(status) || absl::IsOutOfRange(status)) return Break(status);
+    if (status.ok()) return;
+    board_.SetError(after_.partition, status);
+    if (std::exchange(came_, false)) wait = options_.retry_wait;
+    WaitToRetry(wait);
+    wait = std::min(wait * 2, options_.retry_wait_max);
+  }
+}
+
+absl::Status TopicLogFollower::ReadUntilError() {
+  ASSIGN_OR_RETURN(
+      const auto reader,
+      TopicReader::Open(options_.settings, options_.group,
+                        {{"queued.max.messages.kbytes", absl::StrCat(options_.fetch_queue_kbytes)},
+                         // A full queue is looked at again soon, and an idle broker
+                         // is not asked a hundred times a second.
+                         {"fetch.queue.backoff.ms", "10"},
+                         {"fetch.wait.max.ms", "500"},
+                         {"reconnect.backoff.max.ms", "1000"}}));
+  RETURN_IF_ERROR(
+      reader->Seek(options_.topic, static_cast<int32_t>(after_.partition), next_offset_));
+  while (WaitForRoom()) RETURN_IF_ERROR(ReadPage(*reader));
+  return absl::OkStatus();
+}
+
+absl::Status TopicLogFollower::ReadPage(TopicReader& reader) {
+  // What has come is passed on at once; only the first record is waited for.
+  ASSIGN_OR_RETURN(TopicReader::Page page, reader.Read(1, kPageWait));
+  if (!page.records.empty() && !page.at_end) {
+    ASSIGN_OR_RETURN(TopicReader::Page more, reader.Read(kPageRecords, absl::ZeroDuration()));
+    std::move(more.records.begin(), more.records.end(), std::back_inserter(page.records));
+    page.at_end = more.at_end;
+  }
+  if (page.records.empty() && !page.at_end) return absl::OkStatus();
+  came_ = true;
+  std::vector<Item> items;
+  items.reserve(page.records.size());
+  absl::Status refused;
+  for (BusRecord& record : page.records) {
+    auto item = ItemOf(std::move(record));
+    if (!item.ok()) {
+      refused = item.status();
+      break;
+    }
+    items.push_back(*std::move(item));
+  }
+  // What came before a refused record is good.
+  RETURN_IF_ERROR(Buffer(std::move(items), page.at_end && refused.ok()));
+  if (!page.at_end) RefreshHead();
+  return refused;
+}
+
+absl::StatusOr<TopicLogFollower::Item> TopicLogFollower::ItemOf(BusRecord record) {
+  Item item{.offset = record.offset};
+  ASSIGN_OR_RETURN(item.event, chain_.Take(std::move(record)));
+  item.leaf = HashLeaf(item.event.bytes);
+  item.wanted = item.event.position.sequence > after_.sequence &&
+                (types_.empty() || types_.contains(item.event.event.type()));
+  if (!item.wanted) item.event = {.position = item.event.position};
+  item.bytes = 2 * item.event.bytes.size() + kItemOverhead;
+  next_offset_ = item.offset + 1;
+  return item;
+}
+
+absl::Status TopicLogFollower::Buffer(std::vector<Item> items, bool at_end) {
+  {
+    absl::MutexLock lock(&mutex_);
+    for (Item& item : items) {
+      buffer_bytes_ += item.bytes;
+      buffer_.push_back(std::move(item));
+    }
+    at_end_ = at_end;
+  }
+  if (!items.empty()) board_.Delivered(chain_.last());
+  if (at_end) {
+    board_.SetError(after_.partition, absl::OkStatus());
+    if (chain_.last().sequence < after_.sequence) {
+      return absl::OutOfRangeError(absl::StrCat(
+          "the topic ends with event ", chain_.last().sequence, ", before ", after_.sequence));
+    }
+  }
+  return absl::OkStatus();
+}
+
+bool TopicLogFollower::WaitForRoom() const {
+  absl::MutexLock lock(&mutex_);
+  const auto may_go_on = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    return stopping_ || buffer_bytes_ + taken_bytes_ < options_.buffered_bytes;
+  };
+  mutex_.Await(absl::Condition(&may_go_on));
+  return !stopping_ && !board_.closed();
+}
+
+void TopicLogFollower::RefreshHead() {
+  const absl::Time now = SystemClock().Now();
+  if (now < next_refresh_) return;
+  next_refresh_ = now + options_.head_refresh;
+  const auto last = probe_.Last(after_.partition);
+  if (!last.ok() || !last->has_value()) return;
+  if (const auto head = PositionOf(**last); head.ok() && head->partition == after_.partition) {
+    board_.RaiseHead(*head);
+  }
+}
+
+void TopicLogFollower::WaitToRetry(absl::Duration wait) const {
+  absl::MutexLock lock(&mutex_);
+  mutex_.AwaitWithTimeout(absl::Condition(&stopping_), wait);
+}
+
+void TopicLogFollower::Break(absl::Status status) {
+  board_.SetError(after_.partition, status);
+  absl::MutexLock lock(&mutex_);
+  broken_ = std::move(status);
+}
+
+bool TopicLogFollower::TakeItems(absl::Duration wait) {
+  taken_.clear();
+  next_taken_ = 0;
+  absl::MutexLock lock(&mutex_);
+  const auto has_come = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    return !buffer_.empty() || !broken_.ok() || board_.closed() || (at_end_ && !said_caught_up_);
+  };
+  taken_bytes_ = 0;
+  mutex_.AwaitWithTimeout(absl::Condition(&has_come), wait);
+  taken_.swap(buffer_);
+  taken_bytes_ = std::exchange(buffer_bytes_, 0);
+  return !taken_.empty();
+}
+
+absl::StatusOr<FollowMessage> TopicLogFollower::WithoutEvent() {
+  FollowMessage message;
+  {
+    absl::MutexLock lock(&places_mutex_);
+    message.checkpoint = std::max(current_.position, after_);
+  }
+  if (board_.closed()) return absl::CancelledError("the log was closed");
+  absl::MutexLock lock(&mutex_);
+  if (buffer_.empty()) RETURN_IF_ERROR(broken_);
+  if (buffer_.empty() && at_end_ && !said_caught_up_) {
+    said_caught_up_ = true;
+    message.kind = FollowMessage::Kind::kCaughtUp;
+  }
+  return message;
+}
+
+absl::StatusOr<FollowMessage> TopicLogFollower::Next(absl::Duration wait) {
+  {
+    absl::MutexLock lock(&places_mutex_);
+    if (previous_.position != current_.position) previous_ = current_;
+  }
+  if (next_taken_ == taken_.size() && !TakeItems(wait)) return WithoutEvent();
+  absl::MutexLock lock(&places_mutex_);
+  while (next_taken_ < taken_.size()) {
+    Item& item = taken_[next_taken_++];
+    current_.Advance(item.event.position, item.offset, item.leaf);
+    if (!item.wanted) continue;
+    FollowMessage message;
+    message.kind = FollowMessage::Kind::kEvent;
+    message.checkpoint = item.event.position;
+    message.event = std::move(item.event);
+    return message;
+  }
+  FollowMessage message;
+  message.checkpoint = std::max(current_.position, after_);
+  return message;
+}
+
+std::optional<TopicPlace> TopicLogFollower::PlaceAt(Position position) const {
+  absl::MutexLock lock(&places_mutex_);
+  if (current_.position == position) return current_;
+  if (previous_.position == position) return previous_;
+  return std::nullopt;
+}
+
+}  // namespace records::eventstore

@@ -1,0 +1,362 @@
+// The log read from its topic on a real broker, held against the log itself.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include "absl/time/clock.h"
+#include "eventstore/bus/topic_log.h"
+#include "eventstore/bus/transactional_producer.h"
+#include "tests/eventstore/bus/broker_fixture.h"
+#include "tests/eventstore/log_fixture.h"
+
+namespace records::eventstore {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+using testing_support::AppendTo;
+using testing_support::kBrokerTimeout;
+using testing_support::MakeAnew;
+using testing_support::MakeTopics;
+using testing_support::MemoryLog;
+using testing_support::ReadAll;
+using testing_support::ReadTopic;
+using testing_support::RootIn;
+using testing_support::Stream;
+using Kind = FollowMessage::Kind;
+
+constexpr uint32_t kPartitions = 4;
+
+class TopicLogBrokerTest : public testing_support::BrokerTest {
+ protected:
+  void SetUp() override {
+    MakeTopics(broker_->settings(), prefix_, kPartitions);
+    StartRelay();
+  }
+
+  void StartRelay() {
+    relay_ = std::make_unique<Relay>(log_, Options());
+    relay_->Start();
+  }
+
+  void Append(int events) {
+    for (int i = 0; i < events; ++i) {
+      const auto done = log_.AppendAndWait(AppendTo(Stream(RootIn(number_++ % kPartitions))));
+      ASSERT_TRUE(done.ok()) << done.status();
+    }
+  }
+  void Publish(int events) {
+    Append(events);
+    WaitForAll(*relay_);
+  }
+
+  std::unique_ptr<TopicLog> OpenTopic(std::optional<StoreId> expected = std::nullopt) {
+    auto topic = TopicLog::Open({.settings = broker_->settings(),
+                                 .prefix = prefix_,
+                                 .log = expected,
+                                 .retry_wait_max = absl::Milliseconds(500)});
+    EXPECT_TRUE(topic.ok()) << topic.status();
+    return *std::move(topic);
+  }
+
+  // The next event, or the error that stands in its place.
+  static absl::StatusOr<StoredEvent> NextEvent(Follower& follower) {
+    const absl::Time deadline = absl::Now() + kBrokerTimeout;
+    while (absl::Now() < deadline) {
+      auto message = follower.Next(absl::Seconds(1));
+      if (!message.ok()) return message.status();
+      if (message->kind == Kind::kEvent) return std::move(message->event);
+    }
+    return absl::DeadlineExceededError("no event came");
+  }
+
+  // Follows to the log's head, event by event as the log has them.
+  void ExpectFollows(Follower& follower, uint32_t partition, uint64_t after) {
+    const auto events = ReadAll(log_, partition);
+    for (uint64_t i = after; i < events.size(); ++i) {
+      const auto event = NextEvent(follower);
+      ASSERT_TRUE(event.ok()) << event.status();
+      ASSERT_EQ(event->position, events[i].position);
+      ASSERT_EQ(event->bytes, events[i].bytes);
+    }
+  }
+
+  // Records that some other writer puts into the topic.
+  void Intrude(const std::vector<BusRecord>& records) {
+    auto producer = TransactionalProducer::Start(broker_->settings(),
+                                                 {.transactional_id = prefix_ + "-intruder"});
+    ASSERT_TRUE(producer.ok()) << producer.status();
+    ASSERT_TRUE((*producer)->Write(records).ok());
+  }
+
+  // What a follower from the start says once it has given what is good.
+  std::string Refusal() {
+    const auto topic = OpenTopic();
+    const auto follower = *topic->Follow({.after = {.partition = 0}});
+    ExpectFollows(*follower, 0, 0);
+    const absl::Status status = NextEvent(*follower).status();
+    EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+    EXPECT_EQ(NextEvent(*follower).status(), status);  // and does not go past it
+    EXPECT_EQ(topic->ReadHealth(0), status);
+    return std::string(status.message());
+  }
+
+  MemoryLog files_{kPartitions};
+  EventLog& log_ = files_.Open();
+  std::unique_ptr<Relay> relay_;
+  uint32_t number_ = 0;
+};
+
+TEST_F(TopicLogBrokerTest, GivesTheEventsOfTheLogAndItsTreeRoots) {
+  Publish(400);
+  const auto topic = OpenTopic();
+  EXPECT_EQ(topic->store_id(), log_.store_id());
+  EXPECT_EQ(topic->partition_count(), kPartitions);
+  for (uint32_t partition = 0; partition < kPartitions; ++partition) {
+    const auto follower = *topic->Follow({.after = {.partition = partition}});
+    ExpectFollows(*follower, partition, 0);
+    for (const uint64_t back : {0, 1}) {
+      const Position position{partition, 100 - back};
+      const auto own = log_.CheckpointAt(Ledger::kEvents, position);
+      const auto checkpoint = topic->CheckpointAt(Ledger::kEvents, position);
+      ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+      EXPECT_EQ(checkpoint->root, own->root);
+      EXPECT_EQ(checkpoint->store, own->store);
+    }
+    EXPECT_EQ(topic->Head(Ledger::kEvents, partition), log_.Head(Ledger::kEvents, partition));
+  }
+  const auto elsewhere = topic->CheckpointAt(Ledger::kEvents, {0, 50});
+  EXPECT_TRUE(absl::IsOutOfRange(elsewhere.status())) << elsewhere.status();
+}
+
+TEST_F(TopicLogBrokerTest, SaysThatItHasCaughtUpAndWakesForWhatComes) {
+  Publish(40);
+  const auto topic = OpenTopic();
+  const auto follower = *topic->Follow({.after = {.partition = 1}});
+  ExpectFollows(*follower, 1, 0);
+  absl::StatusOr<FollowMessage> message = FollowMessage{};
+  while (message.ok() && message->kind == Kind::kHeartbeat) {
+    message = follower->Next(absl::Seconds(1));
+  }
+  ASSERT_TRUE(message.ok()) << message.status();
+  EXPECT_EQ(message->kind, Kind::kCaughtUp);
+  const uint64_t seen = topic->WaitForBatch(Ledger::kEvents, 1'000'000, absl::ZeroDuration());
+  Publish(4);
+  EXPECT_GT(topic->WaitForBatch(Ledger::kEvents, seen, kBrokerTimeout), seen);
+  EXPECT_EQ(topic->Head(Ledger::kEvents, 1), log_.Head(Ledger::kEvents, 1));
+  ExpectFollows(*follower, 1, 10);
+}
+
+TEST_F(TopicLogBrokerTest, HearsOfAHeadWithoutAFollowerWhenAsked) {
+  Publish(40);
+  const auto topic = OpenTopic();
+  EXPECT_EQ(topic->Head(Ledger::kEvents, 3).sequence, 0u);
+  const auto head = topic->FindHead(Ledger::kEvents, 3);
+  ASSERT_TRUE(head.ok()) << head.status();
+  EXPECT_EQ(*head, log_.Head(Ledger::kEvents, 3));
+}
+
+TEST_F(TopicLogBrokerTest, TypesThatAreNotAskedForArePassed) {
+  for (int i = 0; i < 30; ++i) {
+    const std::string type =
+        i % 3 == 2 ? "records.events.v1.CustomerRegistered" : std::string(testing_support::kType);
+    ASSERT_TRUE(log_.AppendAndWait(AppendTo(Stream(RootIn(0)), {.type = type})).ok());
+  }
+  WaitForAll(*relay_);
+  const auto topic = OpenTopic();
+  const auto follower = *topic->Follow(
+      {.after = {.partition = 0}, .types = {"records.events.v1.CustomerRegistered"}});
+  Position passed{.partition = 0};
+  const absl::Time deadline = absl::Now() + kBrokerTimeout;
+  for (uint64_t sequence = 3; sequence <= 30 && absl::Now() < deadline;) {
+    const auto message = follower->Next(absl::Seconds(1));
+    ASSERT_TRUE(message.ok()) << message.status();
+    // ViewFold may hold an event back: then it asks for the place of the message before.
+    const auto own = log_.CheckpointAt(Ledger::kEvents, passed);
+    const auto checkpoint = topic->CheckpointAt(Ledger::kEvents, passed);
+    ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+    EXPECT_EQ(checkpoint->root, own->root);
+    passed = message->checkpoint;
+    if (message->kind != Kind::kEvent) continue;
+    EXPECT_EQ(message->event.position.sequence, sequence);
+    sequence += 3;
+  }
+  EXPECT_EQ(passed.sequence, 30u);
+}
+
+TEST_F(TopicLogBrokerTest, GoesOnFromACheckpoint) {
+  Publish(200);
+  const Position position{2, 30};
+  PartitionCheckpoint checkpoint;
+  {
+    const auto topic = OpenTopic();
+    const auto follower = *topic->Follow({.after = {.partition = 2}});
+    for (uint64_t i = 1; i <= position.sequence; ++i) ASSERT_TRUE(NextEvent(*follower).ok());
+    checkpoint = *topic->CheckpointAt(Ledger::kEvents, position);
+  }
+  const auto topic = OpenTopic(log_.store_id());
+  const absl::Status verified = topic->VerifyCheckpoint(Ledger::kEvents, checkpoint);
+  ASSERT_TRUE(verified.ok()) << verified;
+  const auto follower = *topic->Follow({.after = position});
+  EXPECT_TRUE(topic->CheckpointAt(Ledger::kEvents, position).ok());
+  ExpectFollows(*follower, 2, position.sequence);
+  const auto at_end = topic->CheckpointAt(Ledger::kEvents, {2, 50});
+  ASSERT_TRUE(at_end.ok()) << at_end.status();
+  EXPECT_EQ(at_end->root, log_.CheckpointAt(Ledger::kEvents, {2, 50})->root);
+}
+
+TEST_F(TopicLogBrokerTest, WithoutACheckpointItReadsFromTheStartAndDeliversWhatIsOwed) {
+  Publish(200);
+  const auto topic = OpenTopic();
+  ASSERT_TRUE(topic->FindHead(Ledger::kEvents, 2).ok());
+  const auto follower = *topic->Follow({.after = {2, 30}});
+  ExpectFollows(*follower, 2, 30);
+  EXPECT_EQ(topic->CheckpointAt(Ledger::kEvents, {2, 50})->root,
+            log_.CheckpointAt(Ledger::kEvents, {2, 50})->root);
+  EXPECT_TRUE(absl::IsOutOfRange(topic->Follow({.after = {2, 51}}).status()));
+}
+
+TEST_F(TopicLogBrokerTest, ReadsWhatAReplayNeeds) {
+  for (int round = 0; round < 10; ++round) Publish(20);  // transactions of several sizes
+  const auto topic = OpenTopic();
+  for (const uint64_t sequence : {1, 2, 17, 49, 50}) {
+    const auto event = topic->ReadAt(Ledger::kEvents, {1, sequence});
+    ASSERT_TRUE(event.ok()) << event.status();
+    EXPECT_EQ(event->bytes, log_.ReadAt(Ledger::kEvents, {1, sequence})->bytes);
+  }
+  EXPECT_TRUE(absl::IsNotFound(topic->ReadAt(Ledger::kEvents, {1, 51}).status()));
+  const RootId root = RootIn(1);
+  const auto all = topic->ReadRoot(Ledger::kEvents, root, 40, {});
+  ASSERT_TRUE(all.ok()) << all.status();
+  ASSERT_EQ(all->size(), 10u);
+  EXPECT_EQ(all->front().position, (Position{1, 41}));
+  EXPECT_EQ(topic->ReadRoot(Ledger::kEvents, root, 0, {.events = 7})->size(), 7u);
+  EXPECT_EQ(topic->ReadRoot(Ledger::kEvents, RootIn(1, 2), 0, {})->size(), 0u);
+  EXPECT_EQ(topic->ReadRoot(Ledger::kEvents, root, 50, {})->size(), 0u);
+  const auto page =
+      topic->ReadPartition(Ledger::kEvents, {3, 11}, ReadDirection::kForward, {.events = 5}, {});
+  ASSERT_TRUE(page.ok()) << page.status();
+  ASSERT_EQ(page->size(), 5u);
+  EXPECT_EQ(page->front().position, (Position{3, 11}));
+}
+
+TEST_F(TopicLogBrokerTest, WhatATopicCannotAnswerIsSaid) {
+  Publish(4);
+  const auto topic = OpenTopic();
+  EXPECT_TRUE(absl::IsUnimplemented(topic->AppendAndWait(AppendTo(Stream(RootIn(1)))).status()));
+  EXPECT_TRUE(absl::IsUnimplemented(topic->FindRequest({}).status()));
+  EXPECT_TRUE(
+      absl::IsUnimplemented(topic->StreamHead(Ledger::kEvents, Stream(RootIn(1))).status()));
+  EXPECT_TRUE(absl::IsUnimplemented(topic->Follow({.ledger = Ledger::kAccess}).status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(topic->Follow({.after = {.partition = 4}}).status()));
+  EXPECT_FALSE(topic->WriteHealth().ok());
+}
+
+TEST_F(TopicLogBrokerTest, ATopicThatHasNothingYetOrIsNotThereIsSaid) {
+  const TopicLogOptions options{.settings = broker_->settings(), .prefix = prefix_};
+  const auto empty = TopicLog::Open(options);
+  EXPECT_TRUE(absl::IsUnavailable(empty.status())) << empty.status();
+  EXPECT_THAT(std::string(empty.status().message()), HasSubstr("TOPIC_EMPTY"));
+  TopicLogOptions absent = options;
+  absent.prefix += "-absent";
+  EXPECT_TRUE(absl::IsNotFound(TopicLog::Open(absent).status()));
+  // Whoever knows the log can wait for its first event.
+  const auto topic = OpenTopic(log_.store_id());
+  const auto follower = *topic->Follow({.after = {.partition = 0}});
+  Publish(1);
+  ExpectFollows(*follower, 0, 0);
+}
+
+TEST_F(TopicLogBrokerTest, ATopicOfAnotherLogIsRefused) {
+  Publish(4);
+  const auto topic =
+      TopicLog::Open({.settings = broker_->settings(), .prefix = prefix_, .log = StoreId({7, 7})});
+  EXPECT_TRUE(absl::IsFailedPrecondition(topic.status())) << topic.status();
+  EXPECT_THAT(std::string(topic.status().message()), StartsWith("OTHER_LOG"));
+}
+
+TEST_F(TopicLogBrokerTest, ARepeatInTheTopicIsNamedAndNotPassed) {
+  Publish(40);
+  relay_.reset();
+  Intrude({ReadTopic(broker_->settings(), LogTopic(prefix_), 0).back()});
+  EXPECT_THAT(Refusal(), StartsWith("EVENT_REPEATED"));
+}
+
+TEST_F(TopicLogBrokerTest, AGapInTheTopicIsNamedAndNotPassed) {
+  Publish(40);
+  relay_.reset();
+  const auto last = *log_.ReadAt(Ledger::kEvents, {0, 10});
+  // An event of the log as it would be, two further on.
+  records::log::v1::Event event = last.event;
+  event.mutable_position()->set_sequence(12);
+  Intrude({LogRecord(prefix_, log_.store_id(), {{0, 12}, event, event.SerializeAsString()})});
+  EXPECT_THAT(Refusal(), StartsWith("EVENT_MISSING"));
+}
+
+TEST_F(TopicLogBrokerTest, ARecordOfAnotherLogIsNamedAndNotPassed) {
+  Publish(40);
+  relay_.reset();
+  records::log::v1::Event event = log_.ReadAt(Ledger::kEvents, {0, 10})->event;
+  event.mutable_position()->set_sequence(11);
+  Intrude({LogRecord(prefix_, StoreId({7, 7}), {{0, 11}, event, event.SerializeAsString()})});
+  EXPECT_THAT(Refusal(), StartsWith("OTHER_LOG"));
+}
+
+TEST_F(TopicLogBrokerTest, ACheckpointOnATopicThatWasMadeAnewIsRefused) {
+  Publish(100);
+  std::vector<PartitionCheckpoint> checkpoints;
+  {
+    const auto topic = OpenTopic();
+    const auto follower = *topic->Follow({.after = {.partition = 0}});
+    for (uint64_t i = 1; i <= 25; ++i) {
+      ASSERT_TRUE(NextEvent(*follower).ok());
+      if (i == 2 || i == 25) {
+        checkpoints.push_back(*topic->CheckpointAt(Ledger::kEvents, {0, i}));
+      }
+    }
+  }
+  relay_.reset();
+  MakeAnew(broker_->settings(), {.name = LogTopic(prefix_), .partitions = kPartitions});
+  const auto topic = OpenTopic(log_.store_id());
+  EXPECT_TRUE(absl::IsOutOfRange(topic->VerifyCheckpoint(Ledger::kEvents, checkpoints[1])));
+  // Other events under the same log's name.
+  std::vector<BusRecord> records;
+  for (uint64_t sequence = 1; sequence <= 25; ++sequence) {
+    records::log::v1::Event event = log_.ReadAt(Ledger::kEvents, {0, sequence})->event;
+    event.set_facts("other facts");
+    records.push_back(
+        LogRecord(prefix_, log_.store_id(), {{0, sequence}, event, event.SerializeAsString()}));
+  }
+  Intrude(records);
+  EXPECT_TRUE(absl::IsDataLoss(topic->VerifyCheckpoint(Ledger::kEvents, checkpoints[0])));
+  PartitionCheckpoint other = checkpoints[0];
+  other.store = StoreId({7, 7});
+  EXPECT_TRUE(absl::IsFailedPrecondition(topic->VerifyCheckpoint(Ledger::kEvents, other)));
+  EXPECT_TRUE(absl::IsFailedPrecondition(
+      topic->VerifyCheckpoint(Ledger::kEvents, *log_.CheckpointAt(Ledger::kEvents, {0, 2}))));
+}
+
+TEST_F(TopicLogBrokerTest, AFollowerWaitsForABrokerThatHangsOrDiesAndGoesOn) {
+  Publish(100);
+  const auto topic = OpenTopic();
+  const auto follower = *topic->Follow({.after = {.partition = 0}});
+  ExpectFollows(*follower, 0, 0);
+  broker_->Signal(SIGSTOP);
+  Append(100);
+  const auto silent = follower->Next(absl::Milliseconds(500));
+  ASSERT_TRUE(silent.ok()) << silent.status();
+  EXPECT_NE(silent->kind, Kind::kEvent);
+  broker_->Signal(SIGCONT);
+  ExpectFollows(*follower, 0, 25);
+  broker_->Kill();
+  Append(100);
+  EXPECT_TRUE(follower->Next(absl::Milliseconds(500)).ok());
+  broker_->Start();
+  ExpectFollows(*follower, 0, 50);
+  EXPECT_EQ(topic->CheckpointAt(Ledger::kEvents, {0, 75})->root,
+            log_.CheckpointAt(Ledger::kEvents, {0, 75})->root);
+}
+
+}  // namespace
+}  // namespace records::eventstore
