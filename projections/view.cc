@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "eventstore/rocks_storage.h"
 #include "eventstore/status_macros.h"
@@ -123,8 +124,33 @@ absl::Status View::CheckParked(const ViewCopy& copy) const {
   return absl::OkStatus();
 }
 
+absl::Status View::SetNext(std::shared_ptr<ViewCopy> copy) {
+  absl::MutexLock lock(&mutex_);
+  if (stopped_) return absl::UnavailableError("VIEW_STOPPED: the view does not fold");
+  next_ = std::move(copy);
+  return absl::OkStatus();
+}
+
+void View::Stop() {
+  std::shared_ptr<ViewCopy> live;
+  std::shared_ptr<ViewCopy> next;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (std::exchange(stopped_, true)) return;
+    live = live_;
+    next = next_;
+  }
+  if (next != nullptr) next->runner->Stop();
+  live->runner->Stop();
+}
+
 absl::Status View::SwitchTo(GenerationId id, absl::Time deadline) {
   ASSIGN_OR_RETURN(auto copy, OpenCopy(id));
+  RETURN_IF_ERROR(SetNext(copy));
+  const absl::Cleanup forget = [this] {
+    absl::MutexLock lock(&mutex_);
+    next_.reset();
+  };
   RETURN_IF_ERROR(CatchUp(*copy, deadline));
   RETURN_IF_ERROR(CheckParked(*copy));
   const ViewMarker marker{.live = id, .previous = marker_.live};

@@ -82,6 +82,10 @@ class View {
   // Removes the copy before: there is nothing to go back to then.
   [[nodiscard]] absl::Status DropPrevious();
 
+  // Ends folding for good, also of a copy that Rebuild() or Undo() wait for, which answer
+  // kUnavailable then. Who holds a copy can go on reading it.
+  void Stop();
+
  private:
   View(const eventstore::EventLog& log, const Projection& projection, ViewOptions options)
       : log_(log), projection_(projection), options_(std::move(options)) {}
@@ -89,6 +93,8 @@ class View {
   absl::StatusOr<std::shared_ptr<ViewCopy>> OpenCopy(GenerationId id) const;
   absl::Status CatchUp(const ViewCopy& copy, absl::Time deadline) const;
   absl::Status CheckParked(const ViewCopy& copy) const;
+  // Lets Stop() reach the copy that a switch waits for. kUnavailable: stopped already.
+  absl::Status SetNext(std::shared_ptr<ViewCopy> copy);
   absl::Status SwitchTo(GenerationId id, absl::Time deadline)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(switching_);
   // Removes the folders of copies that the marker does not name.
@@ -102,6 +108,8 @@ class View {
   ViewMarker marker_ ABSL_GUARDED_BY(switching_);
   mutable absl::Mutex mutex_;
   std::shared_ptr<ViewCopy> live_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<ViewCopy> next_ ABSL_GUARDED_BY(mutex_);  // catches up, before a switch
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace records::projections

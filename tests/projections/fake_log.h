@@ -60,9 +60,14 @@ class FakeLog final : public eventstore::EventLog {
       trees_[position.partition][i] = before = Chained(before, bytes);
     }
   }
-  void Damage(Position position) {
+  void Damage(std::optional<Position> position) {
     absl::MutexLock lock(&mutex_);
     damaged_ = position;
+  }
+  // What FindHead() answers instead of the head; OK: the head.
+  void set_head_error(absl::Status error) {
+    absl::MutexLock lock(&mutex_);
+    head_error_ = std::move(error);
   }
 
   std::vector<StoredEvent> All(uint32_t partition) const {
@@ -116,6 +121,13 @@ class FakeLog final : public eventstore::EventLog {
   Position Head(Ledger, uint32_t partition) const override {
     absl::MutexLock lock(&mutex_);
     return {.partition = partition, .sequence = partitions_[partition].size()};
+  }
+  absl::StatusOr<Position> FindHead(Ledger ledger, uint32_t partition) const override {
+    {
+      absl::MutexLock lock(&mutex_);
+      if (!head_error_.ok()) return head_error_;
+    }
+    return Head(ledger, partition);
   }
   uint64_t WaitForBatch(Ledger, uint64_t seen, absl::Duration wait) const override {
     absl::MutexLock lock(&mutex_);
@@ -183,6 +195,7 @@ class FakeLog final : public eventstore::EventLog {
   std::vector<std::vector<StoredEvent>> partitions_;  // sized once
   std::vector<std::vector<std::string>> trees_ ABSL_GUARDED_BY(mutex_);
   std::optional<Position> damaged_ ABSL_GUARDED_BY(mutex_);
+  absl::Status head_error_ ABSL_GUARDED_BY(mutex_);
   uint64_t batches_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 

@@ -1,0 +1,343 @@
+#include "projections/partitioned_view.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "eventstore/clock.h"
+#include "eventstore/status_macros.h"
+
+namespace records::projections {
+
+using eventstore::EventLog;
+using eventstore::Ledger;
+using eventstore::Position;
+using eventstore::RootId;
+
+namespace {
+
+// What may pass by itself; anything else is said of what lies on the disk, or of the log.
+bool MayPass(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsResourceExhausted(status) ||
+         absl::IsCancelled(status) || absl::IsPermissionDenied(status) ||
+         absl::IsNotFound(status) || absl::IsDeadlineExceeded(status);
+}
+
+absl::Time Now() { return eventstore::SystemClock().Now(); }
+
+}  // namespace
+
+// Keeps a view while somebody uses a copy of it, and is counted.
+class PartitionedView::Holder {
+ public:
+  // lint: allow(shared_ptr) see Live()
+  Holder(PartitionedView& owner, std::shared_ptr<View> view, std::shared_ptr<Use> use)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(owner.mutex_)
+      : owner_(owner), use_(std::move(use)), view_(std::move(view)), copy_(view_->live()) {
+    ++use_->count;
+  }
+  ~Holder() {
+    copy_.reset();
+    view_.reset();
+    absl::MutexLock lock(&owner_.mutex_);
+    --use_->count;
+  }
+  Holder(const Holder&) = delete;
+  Holder& operator=(const Holder&) = delete;
+
+  ViewCopy* copy() const { return copy_.get(); }
+  View& view() const { return *view_; }
+
+ private:
+  PartitionedView& owner_;
+  const std::shared_ptr<Use> use_;
+  std::shared_ptr<View> view_;
+  std::shared_ptr<ViewCopy> copy_;
+};
+
+PartitionedView::PartitionedView(const EventLog& log, const Projection& projection,
+                                 PartitionedViewOptions options)
+    : log_(log), projection_(projection), options_(std::move(options)) {
+  thread_ = std::thread([this] { Run(); });
+}
+
+PartitionedView::~PartitionedView() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  thread_.join();
+  absl::btree_map<uint32_t, Held> held;
+  {
+    absl::MutexLock lock(&mutex_);
+    held.swap(held_);
+  }
+  for (auto& [partition, one] : held) {
+    if (one.view != nullptr) one.view->Stop();
+  }
+}
+
+std::string PartitionedView::FolderOf(uint32_t partition) const {
+  return absl::StrFormat("%s/p%02d", options_.folder, partition);
+}
+
+absl::Status PartitionedView::Remove(uint32_t partition) const {
+  std::error_code error;
+  std::filesystem::remove_all(FolderOf(partition), error);
+  if (!error) return absl::OkStatus();
+  return absl::UnavailableError(
+      absl::StrCat("cannot remove partition ", partition, " of view ", projection_.name()));
+}
+
+absl::Status PartitionedView::KeepOnly(absl::Span<const uint32_t> partitions) {
+  absl::Status result;
+  for (uint32_t partition = 0; partition < log_.partition_count(); ++partition) {
+    if (std::find(partitions.begin(), partitions.end(), partition) != partitions.end()) continue;
+    result.Update(Release(partition));
+  }
+  return result;
+}
+
+absl::Status PartitionedView::Acquire(uint32_t partition) {
+  if (partition >= log_.partition_count()) {
+    return absl::InvalidArgumentError(absl::StrCat("the log has no partition ", partition));
+  }
+  absl::MutexLock lock(&mutex_);
+  const auto settled = [&]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    const auto it = held_.find(partition);
+    return it == held_.end() || !it->second.letting_go;
+  };
+  mutex_.Await(absl::Condition(&settled));
+  if (held_.contains(partition)) return absl::OkStatus();
+  held_[partition].use = std::make_shared<Use>();
+  acquired_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status PartitionedView::Release(uint32_t partition) {
+  std::shared_ptr<View> view;
+  std::shared_ptr<Use> use;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto it = held_.find(partition);
+    if (it == held_.end()) return Remove(partition);  // from before
+    if (std::exchange(it->second.letting_go, true)) return absl::OkStatus();
+    const auto at_rest = [&]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+      return !held_.at(partition).in_work;
+    };
+    mutex_.Await(absl::Condition(&at_rest));
+    view = std::move(held_.at(partition).view);
+    use = held_.at(partition).use;
+  }
+  if (options_.on_letting_go) options_.on_letting_go(partition);
+  if (view != nullptr) view->Stop();
+  bool free = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto unused = [&]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return use->count == 0; };
+    free = mutex_.AwaitWithTimeout(absl::Condition(&unused), options_.release_wait);
+  }
+  view.reset();
+  const absl::Status removed = Remove(partition);
+  absl::MutexLock lock(&mutex_);
+  held_.erase(partition);
+  RETURN_IF_ERROR(removed);
+  if (free) return absl::OkStatus();
+  return absl::DeadlineExceededError(
+      absl::StrCat("a copy of partition ", partition, " was held for too long"));
+}
+
+void PartitionedView::Run() {
+  while (true) {
+    std::vector<uint32_t> partitions;
+    {
+      absl::MutexLock lock(&mutex_);
+      const auto hurry = [this]()
+                             ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return stopping_ || acquired_; };
+      mutex_.AwaitWithTimeout(absl::Condition(&hurry), options_.look_wait);
+      if (stopping_) return;
+      acquired_ = false;
+      for (const auto& [partition, held] : held_) partitions.push_back(partition);
+    }
+    for (const uint32_t partition : partitions) Look(partition);
+  }
+}
+
+void PartitionedView::Look(uint32_t partition) {
+  std::shared_ptr<View> view;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto it = held_.find(partition);
+    if (it == held_.end() || it->second.letting_go || stopping_) return;
+    Held& held = it->second;
+    // A store is not opened while somebody still reads it.
+    if (held.view == nullptr && (held.use->count > 0 || Now() < held.retry_at)) return;
+    held.in_work = true;
+    view = held.view;
+  }
+  if (view == nullptr) return Open(partition);
+  const auto copy = view->live();
+  const RunnerStatus status = copy->runner->GetStatus();
+  const bool failed = status.state == RunnerStatus::State::kFailed ||
+                      (status.state == RunnerStatus::State::kStalled && !MayPass(status.error));
+  if (failed) {
+    absl::MutexLock lock(&mutex_);
+    held_.at(partition).view.reset();
+    Fail(held_.at(partition), status.error);
+  }
+  if (failed) {
+    if (options_.on_letting_go) options_.on_letting_go(partition);
+    view->Stop();
+  }
+  absl::MutexLock lock(&mutex_);
+  Held& held = held_.at(partition);
+  held.in_work = false;
+  if (!failed && copy->runner->AppliedPosition(partition) >= held.target) {
+    held.state = State::kReady;
+    held.error = absl::OkStatus();
+  }
+}
+
+void PartitionedView::Fail(Held& held, absl::Status why) {
+  held.state = State::kFailed;
+  held.error = std::move(why);
+  held.retry_at = Now() + options_.retry_wait;
+}
+
+void PartitionedView::Open(uint32_t partition) {
+  bool folded_anew = false;
+  // Where it must come to before it answers: whoever had it before may have come as far.
+  const auto head = log_.FindHead(Ledger::kEvents, partition);
+  auto view = head.ok() ? OpenView(partition, folded_anew) : head.status();
+  absl::MutexLock lock(&mutex_);
+  Held& held = held_.at(partition);
+  held.in_work = false;
+  held.folded_anew += folded_anew ? 1 : 0;
+  if (!view.ok()) return Fail(held, view.status());
+  held.view = *std::move(view);
+  held.target = *head;
+  held.state = State::kCatchingUp;
+}
+
+absl::StatusOr<std::unique_ptr<View>> PartitionedView::OpenView(uint32_t partition,
+                                                                bool& folded_anew) const {
+  ViewOptions options{.folder = FolderOf(partition),
+                      .open_storage = options_.open_storage,
+                      .runner = options_.runner};
+  options.runner.fold.partitions = {partition};
+  auto view = View::Open(log_, projection_, options);
+  if (view.ok() || MayPass(view.status())) return view;
+  // Nothing is lost: the log has it all.
+  RETURN_IF_ERROR(Remove(partition));
+  folded_anew = true;
+  return View::Open(log_, projection_, std::move(options));
+}
+
+absl::Status PartitionedView::CheckReady(uint32_t partition) const {
+  const auto it = held_.find(partition);
+  if (it == held_.end() || it->second.letting_go) {
+    return absl::UnavailableError(
+        absl::StrCat("VIEW_NOT_HERE: partition ", partition, " is not served here"));
+  }
+  switch (it->second.state) {
+    case State::kReady:
+      return absl::OkStatus();
+    case State::kFailed:
+      return absl::UnavailableError(absl::StrCat("VIEW_FAILED: ", it->second.error.message()));
+    case State::kOpening:
+    case State::kCatchingUp:
+      break;
+  }
+  return absl::UnavailableError(
+      absl::StrCat("VIEW_CATCHING_UP: partition ", partition, " does not answer yet"));
+}
+
+absl::StatusOr<std::shared_ptr<PartitionedView::Holder>> PartitionedView::Hold(uint32_t partition) {
+  absl::MutexLock lock(&mutex_);
+  RETURN_IF_ERROR(CheckReady(partition));
+  const Held& held = held_.at(partition);
+  return std::make_shared<Holder>(*this, held.view, held.use);
+}
+
+absl::StatusOr<std::shared_ptr<ViewCopy>> PartitionedView::Live(uint32_t partition) {
+  ASSIGN_OR_RETURN(auto holder, Hold(partition));
+  ViewCopy* copy = holder->copy();
+  return std::shared_ptr<ViewCopy>(std::move(holder), copy);
+}
+
+absl::Status PartitionedView::WaitUntilReady(uint32_t partition, absl::Time deadline) const {
+  absl::MutexLock lock(&mutex_);
+  const auto settled = [&]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    const auto it = held_.find(partition);
+    return it == held_.end() || it->second.letting_go || it->second.state == State::kReady;
+  };
+  if (mutex_.AwaitWithDeadline(absl::Condition(&settled), deadline)) return CheckReady(partition);
+  return absl::DeadlineExceededError(CheckReady(partition).message());
+}
+
+absl::Status PartitionedView::ForEach(std::optional<uint32_t> partition,
+                                      absl::FunctionRef<absl::Status(View&)> change) {
+  std::vector<uint32_t> partitions;
+  if (partition.has_value()) {
+    partitions.push_back(*partition);
+  } else {
+    absl::MutexLock lock(&mutex_);
+    for (const auto& [number, held] : held_) partitions.push_back(number);
+  }
+  for (const uint32_t number : partitions) {
+    ASSIGN_OR_RETURN(const auto holder, Hold(number));
+    RETURN_IF_ERROR(change(holder->view()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PartitionedView::Rebuild(std::optional<uint32_t> partition, absl::Time deadline) {
+  return ForEach(partition, [deadline](View& view) { return view.Rebuild(deadline); });
+}
+
+absl::Status PartitionedView::Undo(std::optional<uint32_t> partition, absl::Time deadline) {
+  return ForEach(partition, [deadline](View& view) { return view.Undo(deadline); });
+}
+
+std::vector<ParkedRoot> PartitionedView::ParkedRoots() {
+  std::vector<ParkedRoot> all;
+  for (const PartitionStatus& status : GetStatus()) {
+    const auto copy = Live(status.partition);
+    if (!copy.ok()) continue;
+    for (const ParkedRoot& parked : (*copy)->runner->ParkedRoots()) all.push_back(parked);
+  }
+  return all;
+}
+
+absl::Status PartitionedView::Replay(uint32_t partition, const RootId& root) {
+  ASSIGN_OR_RETURN(const auto copy, Live(partition));
+  return copy->runner->Replay(root);
+}
+
+std::vector<PartitionStatus> PartitionedView::GetStatus() const {
+  std::vector<PartitionStatus> all;
+  std::vector<std::shared_ptr<View>> views;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const auto& [partition, held] : held_) {
+      all.push_back({.partition = partition,
+                     .state = held.state,
+                     .error = held.error,
+                     .applied = {.partition = partition},
+                     .target = held.target,
+                     .folded_anew = held.folded_anew});
+      views.push_back(held.view);
+    }
+  }
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (views[i] == nullptr) continue;
+    const auto copy = views[i]->live();
+    all[i].runner = copy->runner->GetStatus();
+    all[i].applied = copy->runner->AppliedPosition(all[i].partition);
+  }
+  return all;
+}
+
+}  // namespace records::projections
