@@ -1,33 +1,23 @@
 #include "eventstore/tail_keys.h"
 
-#include <optional>
-
 #include "absl/strings/str_cat.h"
+#include "eventstore/part_keys.h"
 #include "eventstore/status_macros.h"
 
 namespace records::eventstore {
 
 absl::Status CountKeys(const StoredEvent& event, KeyStore& keys, TailKeys& found) {
-  bool is_erased = false;
-  bool is_unopened = false;
-  for (const auto& part : event.event.sealed()) {
-    const auto reference = keys.OpenReference(part.key_reference());
-    if (absl::IsDataLoss(reference.status())) {
-      return absl::DataLossError(absl::StrCat(
-          "partition ", event.position.partition, ", sequence ", event.position.sequence,
-          " names a key that is none of the key store's: it is of another log"));
-    }
-    RETURN_IF_ERROR(reference.status());
-    if (reference->purpose.category == 0) continue;  // a dummy
-    if (keys.IsFenced(reference->purpose.subject)) {
-      is_erased = true;
-      continue;
-    }
-    ASSIGN_OR_RETURN(const std::optional<LeasedKey> key, keys.FindReferencedKey(*reference));
-    is_unopened |= !key.has_value();
+  const absl::StatusOr<PartKeys> parts = FindPartKeys(event.event, keys);
+  if (absl::IsDataLoss(parts.status())) {
+    return absl::DataLossError(absl::StrCat("partition ", event.position.partition, ", sequence ",
+                                            event.position.sequence,
+                                            ": a key of it is damaged, or "
+                                            "none of the key store's: ",
+                                            parts.status().message()));
   }
-  found.erased += is_erased ? 1 : 0;
-  if (!is_unopened) return absl::OkStatus();
+  RETURN_IF_ERROR(parts.status());
+  found.erased += parts->erased ? 1 : 0;
+  if (!parts->missing) return absl::OkStatus();
   ++found.unopened;
   if (found.named.size() < kUnopenedNamedMax) {
     found.named.push_back({event.position, event.event.stream().collection()});

@@ -121,7 +121,11 @@ std::vector<TailPartition> EndsOf(const RelayProgress& progress,
 }
 
 absl::StatusOr<std::vector<TailPartition>> LogTopicTail::FindEnds() {
-  ASSIGN_OR_RETURN(partitions_, reader_->CountPartitions(log_topic_, timeout_));
+  const auto counted = reader_->CountPartitions(log_topic_, timeout_);
+  if (absl::IsUnavailable(counted.status())) {
+    return absl::UnavailableError(absl::StrCat("no broker answers: ", counted.status().message()));
+  }
+  ASSIGN_OR_RETURN(partitions_, counted);
   const auto give_up = std::chrono::steady_clock::now() + kSettleMax;
   while (true) {
     ASSIGN_OR_RETURN(const std::vector<uint64_t> before, ReadLasts());

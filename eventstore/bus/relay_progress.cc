@@ -22,15 +22,19 @@ absl::Status ConfirmProgress(const EventLog& log, const RelayProgress& progress)
   if (progress.log != log.store_id() || progress.partitions.size() != log.partition_count()) {
     return absl::FailedPreconditionError("OTHER_LOG: the topics are of another log");
   }
+  // A log that was restored and written to since differs in some partitions and is behind in
+  // others: that it is behind says more.
+  absl::Status differs;
   for (const PartitionCheckpoint& checkpoint : progress.partitions) {
     const absl::Status status = log.VerifyCheckpoint(Ledger::kEvents, checkpoint);
     if (absl::IsOutOfRange(status)) return Behind(checkpoint.position);
     if (absl::IsDataLoss(status)) {
-      return absl::DataLossError(absl::StrCat("TOPIC_DIFFERS: ", status.message()));
+      differs = absl::DataLossError(absl::StrCat("TOPIC_DIFFERS: ", status.message()));
+      continue;
     }
     RETURN_IF_ERROR(status);
   }
-  return absl::OkStatus();
+  return differs;
 }
 
 // The log must hold the last record of its topic, byte for byte.

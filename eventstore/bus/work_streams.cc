@@ -8,6 +8,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "eventstore/internal/big_endian.h"
+#include "eventstore/part_keys.h"
 #include "eventstore/planted_bug.h"
 #include "eventstore/sealing_plan.h"
 #include "eventstore/status_macros.h"
@@ -186,6 +187,11 @@ absl::Status WorkStreams::AddErased(const Route& route, const StoredEvent& event
                      ItemOn(name.topic(), event, absl::BytesToHexString(name.subject()), true));
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<bool> WorkStreams::HasKeysOf(const StoredEvent& event) const {
+  ASSIGN_OR_RETURN(const PartKeys keys, FindPartKeys(event.event, keys_));
+  return !keys.missing;
 }
 
 std::string WorkStreams::IdOf(absl::string_view topic, Position position) const {

@@ -72,6 +72,10 @@ class WorkStreams {
   [[nodiscard]] absl::StatusOr<bool> IsErasedFrom(absl::string_view topic,
                                                   const StoredEvent& event) const;
 
+  // Whether the keys of the event are all there. Where they are not, a name made now may be another
+  // than the one that was published: keys that a restore did not bring back are made anew.
+  [[nodiscard]] absl::StatusOr<bool> HasKeysOf(const StoredEvent& event) const;
+
   // Id of the item that the event at `position` has on a stream; empty for sequence 0.
   [[nodiscard]] std::string IdOf(absl::string_view topic, Position position) const;
 

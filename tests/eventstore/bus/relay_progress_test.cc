@@ -137,6 +137,22 @@ TEST_F(RelayProgressTest, ALogBehindWhatItPublishedIsRefused) {
               HasSubstr("LOG_BEHIND_TOPICS"));
 }
 
+// A server writes of its own accord, too (it finishes erasures, say), so a log restored from an
+// older backup soon has other events than its topics where it is not behind them.
+TEST_F(RelayProgressTest, ALogBehindWhatItPublishedIsToldSoAlsoWhereItWasWrittenToSince) {
+  Append(0, 2);
+  Append(1, 4);
+  const RelayProgress progress = ProgressAt({2, 4, 0, 0});
+  MemoryLog older(kPartitions);
+  EventLog& restored = older.Open();
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(restored.AppendAndWait(AppendTo(Stream(RootIn(0)))).ok());
+  }
+  const auto refused = PlanResume(restored, progress, TailsAt({2, 4, 0, 0})).status();
+  EXPECT_THAT(refused.message(), HasSubstr("LOG_BEHIND_TOPICS"));
+  EXPECT_THAT(refused.message(), HasSubstr("partition 1"));
+}
+
 TEST_F(RelayProgressTest, ATopicThatEndsWithAnotherEventIsRefused) {
   Append(0, 4);
   auto tails = TailsAt({4, 0, 0, 0});
