@@ -22,6 +22,13 @@ namespace records::eventstore {
 // Where each partition of topics ends, or a group is: topic and partition -> offset.
 using PartitionOffsets = std::map<std::pair<std::string, int32_t>, int64_t>;
 
+// A member of a consumer group.
+struct GroupMember {
+  std::string client;    // what it calls itself
+  std::string instance;  // of a static member
+  std::vector<std::pair<std::string, int32_t>> partitions;
+};
+
 // Makes, removes and describes topics, and the rules of who may use them. Errors as KafkaStatus()
 // says.
 //
@@ -67,6 +74,9 @@ class TopicAdmin {
   // Where a group goes on, in each partition in which it has said so.
   [[nodiscard]] absl::StatusOr<PartitionOffsets> GroupOffsets(const std::string& group,
                                                               absl::Duration timeout);
+  // Who is in a group, and has which partitions; nobody in one that is not there.
+  [[nodiscard]] absl::StatusOr<std::vector<GroupMember>> GroupMembers(const std::string& group,
+                                                                      absl::Duration timeout);
 
  private:
   explicit TopicAdmin(KafkaClient client) : client_(std::move(client)) {}
