@@ -10,6 +10,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "absl/time/clock.h"
+#include "eventstore/bus/kafka_client.h"
 #include "eventstore/bus/log_topic.h"
 #include "eventstore/bus/relay_progress.h"
 #include "eventstore/bus/topic_reader.h"
@@ -21,6 +23,9 @@ namespace {
 constexpr size_t kPageRecordsMax = 500;
 // The partitions of one transaction are to be seen one after the other.
 constexpr std::chrono::seconds kSettleMax{5};
+// Brokers end the transaction of a relay that was killed after its 30 s, and look each 10 s.
+constexpr std::chrono::seconds kOpenTransactionMax{60};
+constexpr absl::Duration kPoll = absl::Milliseconds(50);
 constexpr char kSource[] = "ce_source";
 constexpr char kPrevious[] = "records_previous";
 
@@ -47,11 +52,73 @@ absl::StatusOr<TailEvent> EventOf(BusRecord record) {
   return event;
 }
 
+// Waits until what was written so far can be read: brokers acknowledge a transaction before who
+// reads what is committed sees it.
+class CommitWait {
+ public:
+  static absl::StatusOr<CommitWait> Open(const KafkaSettings& settings, const std::string& group,
+                                         absl::Duration timeout) {
+    ASSIGN_OR_RETURN(KafkaClient written, OpenClient(settings, group, "read_uncommitted"));
+    ASSIGN_OR_RETURN(KafkaClient committed, OpenClient(settings, group, "read_committed"));
+    return CommitWait(std::move(written), std::move(committed), timeout);
+  }
+
+  absl::Status Await(const std::string& topic, int32_t partition) const {
+    ASSIGN_OR_RETURN(const int64_t written, EndOf(written_, topic, partition));
+    const auto give_up = std::chrono::steady_clock::now() + kOpenTransactionMax;
+    while (true) {
+      ASSIGN_OR_RETURN(const int64_t committed, EndOf(committed_, topic, partition));
+      if (committed >= written) return absl::OkStatus();
+      if (std::chrono::steady_clock::now() >= give_up) {
+        return absl::UnavailableError(
+            absl::StrCat("a transaction of ", topic, "/", partition, " does not end"));
+      }
+      absl::SleepFor(kPoll);  // lint: allow(sleep) brokers tell nobody of this
+    }
+  }
+
+ private:
+  CommitWait(KafkaClient written, KafkaClient committed, absl::Duration timeout)
+      : written_(std::move(written)), committed_(std::move(committed)), timeout_(timeout) {}
+
+  static absl::StatusOr<KafkaClient> OpenClient(const KafkaSettings& settings,
+                                                const std::string& group,
+                                                const std::string& isolation) {
+    return OpenKafkaClient(RD_KAFKA_CONSUMER, settings,
+                           {{"group.id", group}, {"isolation.level", isolation}});
+  }
+
+  absl::StatusOr<int64_t> EndOf(const KafkaClient& client, const std::string& topic,
+                                int32_t partition) const {
+    const std::string what = absl::StrCat("asking for the end of ", topic, "/", partition);
+    const auto give_up = std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(timeout_);
+    int64_t low = 0;
+    int64_t high = 0;
+    while (true) {
+      const absl::Status answer =
+          KafkaStatus(rd_kafka_query_watermark_offsets(client.get(), topic.c_str(), partition, &low,
+                                                       &high, KafkaMilliseconds(timeout_)),
+                      what);
+      if (answer.ok()) return high;
+      // Another broker leads the partition since the last look, say.
+      if (!absl::IsUnavailable(answer) || std::chrono::steady_clock::now() >= give_up) {
+        return answer;
+      }
+      absl::SleepFor(kPoll);  // lint: allow(sleep) brokers tell nobody of this
+    }
+  }
+
+  KafkaClient written_;
+  KafkaClient committed_;
+  absl::Duration timeout_;
+};
+
 class LogTopicTail final : public TailSource {
  public:
-  LogTopicTail(std::unique_ptr<TopicReader> reader, const std::string& prefix,
+  LogTopicTail(std::unique_ptr<TopicReader> reader, CommitWait commits, const std::string& prefix,
                absl::Duration timeout)
       : reader_(std::move(reader)),
+        commits_(std::move(commits)),
         log_topic_(LogTopic(prefix)),
         progress_topic_(ProgressTopic(prefix)),
         timeout_(timeout) {}
@@ -65,7 +132,10 @@ class LogTopicTail final : public TailSource {
   absl::StatusOr<std::vector<uint64_t>> ReadLasts();
   absl::StatusOr<TopicReader::Page> ReadSome(size_t records_max);
 
+  absl::Status CountAndSettle();
+
   const std::unique_ptr<TopicReader> reader_;
+  const CommitWait commits_;
   const std::string log_topic_;
   const std::string progress_topic_;
   const absl::Duration timeout_;
@@ -120,12 +190,20 @@ std::vector<TailPartition> EndsOf(const RelayProgress& progress,
   return ends;
 }
 
-absl::StatusOr<std::vector<TailPartition>> LogTopicTail::FindEnds() {
+absl::Status LogTopicTail::CountAndSettle() {
   const auto counted = reader_->CountPartitions(log_topic_, timeout_);
   if (absl::IsUnavailable(counted.status())) {
     return absl::UnavailableError(absl::StrCat("no broker answers: ", counted.status().message()));
   }
   ASSIGN_OR_RETURN(partitions_, counted);
+  for (int32_t partition = 0; partition < partitions_; ++partition) {
+    RETURN_IF_ERROR(commits_.Await(log_topic_, partition));
+  }
+  return commits_.Await(progress_topic_, 0);
+}
+
+absl::StatusOr<std::vector<TailPartition>> LogTopicTail::FindEnds() {
+  RETURN_IF_ERROR(CountAndSettle());
   const auto give_up = std::chrono::steady_clock::now() + kSettleMax;
   while (true) {
     ASSIGN_OR_RETURN(const std::vector<uint64_t> before, ReadLasts());
@@ -186,8 +264,10 @@ absl::StatusOr<std::unique_ptr<TailSource>> OpenLogTopicTail(const KafkaSettings
                                                              const std::string& prefix,
                                                              absl::Duration timeout) {
   // Access rules that allow a relay its topics allow it this group.
-  ASSIGN_OR_RETURN(auto reader, TopicReader::Open(settings, absl::StrCat(prefix, ".relay")));
-  return std::make_unique<LogTopicTail>(std::move(reader), prefix, timeout);
+  const std::string group = absl::StrCat(prefix, ".relay");
+  ASSIGN_OR_RETURN(auto reader, TopicReader::Open(settings, group));
+  ASSIGN_OR_RETURN(CommitWait commits, CommitWait::Open(settings, group, timeout));
+  return std::make_unique<LogTopicTail>(std::move(reader), std::move(commits), prefix, timeout);
 }
 
 }  // namespace records::eventstore
