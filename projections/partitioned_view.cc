@@ -110,10 +110,23 @@ absl::Status PartitionedView::Acquire(uint32_t partition) {
     return it == held_.end() || !it->second.letting_go;
   };
   mutex_.Await(absl::Condition(&settled));
-  if (held_.contains(partition)) return absl::OkStatus();
-  held_[partition].use = std::make_shared<Use>();
+  Held& held = held_[partition];
+  if (held.use == nullptr) {
+    held.use = std::make_shared<Use>();
+  } else if (std::exchange(held.suspended, false)) {
+    // Others may have had it meanwhile, and come further.
+    ++held.acquisition;
+    held.target.reset();
+    held.state = State::kOpening;
+    held.retry_at = absl::InfinitePast();
+  }
   acquired_ = true;
   return absl::OkStatus();
+}
+
+void PartitionedView::Suspend(uint32_t partition) {
+  absl::MutexLock lock(&mutex_);
+  if (const auto it = held_.find(partition); it != held_.end()) it->second.suspended = true;
 }
 
 absl::Status PartitionedView::Release(uint32_t partition) {
@@ -167,37 +180,49 @@ void PartitionedView::Run() {
 
 void PartitionedView::Look(uint32_t partition) {
   std::shared_ptr<View> view;
+  bool open = false;
   {
     absl::MutexLock lock(&mutex_);
     const auto it = held_.find(partition);
     if (it == held_.end() || it->second.letting_go || stopping_) return;
     Held& held = it->second;
-    // A store is not opened while somebody still reads it.
-    if (held.view == nullptr && (held.use->count > 0 || Now() < held.retry_at)) return;
-    held.in_work = true;
     view = held.view;
+    open = view == nullptr || !held.target.has_value();
+    if (open && Now() < held.retry_at) return;
+    // A store is not opened while somebody still reads it.
+    if (view == nullptr && held.use->count > 0) return;
+    held.in_work = true;
   }
-  if (view == nullptr) return Open(partition);
-  const auto copy = view->live();
+  if (open) {
+    Open(partition);
+  } else {
+    Watch(partition, *view);
+  }
+  view.reset();
+  absl::MutexLock lock(&mutex_);
+  held_.at(partition).in_work = false;
+}
+
+void PartitionedView::Watch(uint32_t partition, View& view) {
+  const auto copy = view.live();
   const RunnerStatus status = copy->runner->GetStatus();
+  const Position applied = copy->runner->AppliedPosition(partition);
   const bool failed = status.state == RunnerStatus::State::kFailed ||
                       (status.state == RunnerStatus::State::kStalled && !MayPass(status.error));
-  if (failed) {
+  {
     absl::MutexLock lock(&mutex_);
-    held_.at(partition).view.reset();
-    Fail(held_.at(partition), status.error);
+    Held& held = held_.at(partition);
+    if (failed) {
+      held.view.reset();
+      Fail(held, status.error);
+    } else if (held.target.has_value() && applied >= *held.target) {
+      held.state = State::kReady;
+      held.error = absl::OkStatus();
+    }
   }
-  if (failed) {
-    if (options_.on_letting_go) options_.on_letting_go(partition);
-    view->Stop();
-  }
-  absl::MutexLock lock(&mutex_);
-  Held& held = held_.at(partition);
-  held.in_work = false;
-  if (!failed && copy->runner->AppliedPosition(partition) >= held.target) {
-    held.state = State::kReady;
-    held.error = absl::OkStatus();
-  }
+  if (!failed) return;
+  if (options_.on_letting_go) options_.on_letting_go(partition);
+  view.Stop();
 }
 
 void PartitionedView::Fail(Held& held, absl::Status why) {
@@ -207,16 +232,30 @@ void PartitionedView::Fail(Held& held, absl::Status why) {
 }
 
 void PartitionedView::Open(uint32_t partition) {
+  bool is_open = false;
+  uint64_t acquisition = 0;
+  {
+    absl::MutexLock lock(&mutex_);
+    const Held& held = held_.at(partition);
+    is_open = held.view != nullptr;
+    acquisition = held.acquisition;
+  }
   bool folded_anew = false;
+  absl::StatusOr<std::unique_ptr<View>> view = nullptr;
   // Where it must come to before it answers: whoever had it before may have come as far.
   const auto head = log_.FindHead(Ledger::kEvents, partition);
-  auto view = head.ok() ? OpenView(partition, folded_anew) : head.status();
+  if (!head.ok()) {
+    view = head.status();
+  } else if (!is_open) {
+    view = OpenView(partition, folded_anew);
+  }
   absl::MutexLock lock(&mutex_);
   Held& held = held_.at(partition);
-  held.in_work = false;
   held.folded_anew += folded_anew ? 1 : 0;
   if (!view.ok()) return Fail(held, view.status());
-  held.view = *std::move(view);
+  if (!is_open) held.view = *std::move(view);
+  // Lost and acquired again meanwhile: the head may be another one.
+  if (held.acquisition != acquisition) return;
   held.target = *head;
   held.state = State::kCatchingUp;
 }
@@ -237,7 +276,7 @@ absl::StatusOr<std::unique_ptr<View>> PartitionedView::OpenView(uint32_t partiti
 
 absl::Status PartitionedView::CheckReady(uint32_t partition) const {
   const auto it = held_.find(partition);
-  if (it == held_.end() || it->second.letting_go) {
+  if (it == held_.end() || it->second.letting_go || it->second.suspended) {
     return absl::UnavailableError(
         absl::StrCat("VIEW_NOT_HERE: partition ", partition, " is not served here"));
   }
@@ -271,7 +310,8 @@ absl::Status PartitionedView::WaitUntilReady(uint32_t partition, absl::Time dead
   absl::MutexLock lock(&mutex_);
   const auto settled = [&]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
     const auto it = held_.find(partition);
-    return it == held_.end() || it->second.letting_go || it->second.state == State::kReady;
+    return it == held_.end() || it->second.letting_go || it->second.suspended ||
+           it->second.state == State::kReady;
   };
   if (mutex_.AwaitWithDeadline(absl::Condition(&settled), deadline)) return CheckReady(partition);
   return absl::DeadlineExceededError(CheckReady(partition).message());
@@ -326,7 +366,7 @@ std::vector<PartitionStatus> PartitionedView::GetStatus() const {
                      .state = held.state,
                      .error = held.error,
                      .applied = {.partition = partition},
-                     .target = held.target,
+                     .target = held.target.value_or(Position{.partition = partition}),
                      .folded_anew = held.folded_anew});
       views.push_back(held.view);
     }

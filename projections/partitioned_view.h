@@ -65,6 +65,8 @@ struct PartitionStatus {
 // A partition that is let go of is removed from the disk, since rows that nobody folds here would
 // outlast an erasure.
 //
+// A log that is away makes the view lag, no more.
+//
 // Thread-safe. Must not outlive log or projection; copies that were handed out must not outlive it.
 class PartitionedView {
  public:
@@ -78,8 +80,13 @@ class PartitionedView {
   [[nodiscard]] absl::Status KeepOnly(absl::Span<const uint32_t> partitions);
 
   // Begins to hold a partition, and returns at once; it is opened and brought up behind. Held
-  // already: nothing. kInvalidArgument: the log has no such partition.
+  // already: nothing; suspended: it answers once it has come to where the log stands now.
+  // kInvalidArgument: the log has no such partition.
   [[nodiscard]] absl::Status Acquire(uint32_t partition);
+
+  // No question is answered from now on, until Acquire(); the rows stay and are kept up. For what
+  // may come back. Not held: nothing.
+  void Suspend(uint32_t partition);
 
   // No question is answered from now on; waits for those under way, ends folding and removes the
   // rows. kDeadlineExceeded: somebody still held a copy after `release_wait`; it was removed under
@@ -117,7 +124,9 @@ class PartitionedView {
   struct Held {
     State state = State::kOpening;
     absl::Status error;
-    eventstore::Position target;
+    std::optional<eventstore::Position> target;  // once it was asked for since the acquisition
+    uint64_t acquisition = 0;
+    bool suspended = false;
     std::shared_ptr<View> view;  // lint: allow(shared_ptr) its copies' holders keep it
     std::shared_ptr<Use> use;    // lint: allow(shared_ptr) counted past the end of this
     absl::Time retry_at = absl::InfinitePast();
@@ -132,7 +141,10 @@ class PartitionedView {
 
   void Run();
   void Look(uint32_t partition);
+  // Finds where it must come to, and opens it where it is not.
   void Open(uint32_t partition);
+  // Looks whether a view has come there, or has failed.
+  void Watch(uint32_t partition, View& view);
   // Opens what lies on the disk; folds anew where it cannot be used.
   absl::StatusOr<std::unique_ptr<View>> OpenView(uint32_t partition, bool& folded_anew) const;
   void Fail(Held& held, absl::Status why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -116,7 +116,7 @@ bool GroupMembership::Stopping() const {
 void GroupMembership::Run() {
   while (!Stopping()) {
     const absl::Status status = RunSession();
-    LetGoOfAll();
+    LetGoOfAll(true);
     if (absl::IsAborted(status)) return SetError(status, GroupStatus::State::kFenced);
     if (!status.ok()) SetError(status, GroupStatus::State::kJoining);
     absl::MutexLock lock(&mutex_);
@@ -136,7 +136,7 @@ absl::Status GroupMembership::RunSession() {
   const KafkaQueue queue(rd_kafka_queue_get_consumer(client.get()));
   const absl::Status status = Serve(client.get(), queue.get());
   // First what is here ends, then others are let have it.
-  LetGoOfAll();
+  LetGoOfAll(!status.ok() || !options_.instance.empty());
   Leave(client.get(), queue.get());
   return status;
 }
@@ -182,12 +182,13 @@ absl::Status GroupMembership::Rebalance(rd_kafka_t* client, rd_kafka_event_t* ev
   if (rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
     return Assign(client, list);
   }
-  if (rd_kafka_assignment_lost(client) != 0) {
+  const bool lost = rd_kafka_assignment_lost(client) != 0;
+  if (lost) {
     absl::MutexLock lock(&mutex_);
     ++status_.sessions_lost;
     status_.state = GroupStatus::State::kJoining;
   }
-  LetGo(NumbersOf(*list));
+  LetGo(NumbersOf(*list), lost);
   return StatusOf(KafkaError(rd_kafka_incremental_unassign(client, list)), "giving back");
 }
 
@@ -211,7 +212,7 @@ absl::Status GroupMembership::Assign(rd_kafka_t* client, rd_kafka_topic_partitio
   return absl::OkStatus();
 }
 
-void GroupMembership::LetGo(const std::vector<uint32_t>& partitions) {
+void GroupMembership::LetGo(const std::vector<uint32_t>& partitions, bool may_come_back) {
   std::vector<uint32_t> known;
   {
     absl::MutexLock lock(&mutex_);
@@ -221,16 +222,18 @@ void GroupMembership::LetGo(const std::vector<uint32_t>& partitions) {
     if (known.empty()) return;
     ++status_.assignments;
   }
-  if (options_.on_revoked) options_.on_revoked(known);
+  const bool suspend = may_come_back && options_.on_suspended;
+  const auto& tell = suspend ? options_.on_suspended : options_.on_revoked;
+  if (tell) tell(known);
 }
 
-void GroupMembership::LetGoOfAll() {
+void GroupMembership::LetGoOfAll(bool may_come_back) {
   std::vector<uint32_t> all;
   {
     absl::MutexLock lock(&mutex_);
     all.assign(held_.begin(), held_.end());
   }
-  LetGo(all);
+  LetGo(all, may_come_back);
 }
 
 void GroupMembership::Leave(rd_kafka_t* client, rd_kafka_queue_t* queue) {

@@ -43,11 +43,17 @@ struct GroupMembershipOptions {
   absl::Duration owners_timeout = absl::Seconds(2);
   // Before a new member after an error.
   absl::Duration retry_wait = absl::Seconds(1);
-  // Called on the membership's thread, one at a time, and never for nothing held before. The first
-  // assignment is told even when it is empty. Nobody else is given a partition before `on_revoked`
-  // has returned, unless the session had ended.
+  // All three are called on the membership's thread, one at a time, and with partitions that this
+  // process had or has not, as the name says.
+  //
+  // What comes to what is held. The first assignment after Start() or `on_suspended` is told even
+  // when it is empty: what is on the disk of other partitions is nobody's here.
   std::function<void(const std::vector<uint32_t>& partitions)> on_assigned;
+  // What goes to others, as soon as this has returned.
   std::function<void(const std::vector<uint32_t>& partitions)> on_revoked;
+  // What must not be answered for any more and may well come back: the session was lost, or a
+  // member with an `instance` ends. None: `on_revoked` is called.
+  std::function<void(const std::vector<uint32_t>& partitions)> on_suspended;
 };
 
 struct GroupStatus {
@@ -107,8 +113,8 @@ class GroupMembership {
   absl::StatusOr<bool> ServeEvent(rd_kafka_t* client, rd_kafka_queue_t* queue, absl::Duration wait);
   absl::Status Rebalance(rd_kafka_t* client, rd_kafka_event_t* event);
   absl::Status Assign(rd_kafka_t* client, rd_kafka_topic_partition_list_t* list);
-  void LetGo(const std::vector<uint32_t>& partitions);
-  void LetGoOfAll();
+  void LetGo(const std::vector<uint32_t>& partitions, bool may_come_back);
+  void LetGoOfAll(bool may_come_back);
   void Leave(rd_kafka_t* client, rd_kafka_queue_t* queue);
   void SetError(absl::Status error, GroupStatus::State state);
   bool Stopping() const;

@@ -153,6 +153,30 @@ TEST_F(PartitionedViewTest, WhatIsLetGoOfIsGoneFromTheDiskAndComesBackWhole) {
   EXPECT_EQ(Rows(*view, 3), FreshRows(3));
 }
 
+TEST_F(PartitionedViewTest, WhatIsSuspendedIsKeptUpAndAnswersOnceItHasComeToTheHeadOfToday) {
+  Add(320);
+  const auto view = Make();
+  AcquireReady(*view, 3);
+  view->Suspend(3);
+  view->Suspend(9);
+  EXPECT_THAT(std::string(view->Live(3).status().message()), HasSubstr("VIEW_NOT_HERE"));
+  EXPECT_TRUE(IsOnDisk("p03"));
+  log_.set_head_error(absl::UnavailableError("no broker"));
+  Add(160);
+  ASSERT_TRUE(view->Acquire(3).ok());
+  while (StatusOf(*view, 3).error.ok()) std::this_thread::yield();
+  EXPECT_FALSE(view->Live(3).ok());
+  log_.set_head_error(absl::OkStatus());
+  EXPECT_TRUE(view->WaitUntilReady(3, Deadline()).ok());
+  EXPECT_EQ(StatusOf(*view, 3).target.sequence, 30u);
+  EXPECT_EQ(StatusOf(*view, 3).folded_anew, 0u);
+  EXPECT_EQ(Rows(*view, 3), FreshRows(3));
+  view->Suspend(3);
+  EXPECT_TRUE(absl::IsUnavailable(view->WaitUntilReady(3, Deadline())));
+  EXPECT_TRUE(view->KeepOnly({}).ok());
+  EXPECT_FALSE(IsOnDisk("p03"));
+}
+
 TEST_F(PartitionedViewTest, AQuestionUnderWayIsWaitedForBeforeTheRowsGo) {
   Add(320);
   const auto view = Make();
@@ -293,9 +317,16 @@ TEST_F(PartitionedViewTest, ManyHandOversEndWithEachPartitionAsAFreshFold) {
   for (int i = 0; i < 40; ++i) {
     Add(32);
     const uint32_t partition = random() % 4;
-    const absl::Status status =
-        random() % 2 == 0 ? view->Acquire(partition) : view->Release(partition);
-    EXPECT_TRUE(status.ok()) << status;
+    switch (random() % 3) {
+      case 0:
+        EXPECT_TRUE(view->Acquire(partition).ok());
+        break;
+      case 1:
+        EXPECT_TRUE(view->Release(partition).ok());
+        break;
+      default:
+        view->Suspend(partition);
+    }
   }
   stop = true;
   asks.join();

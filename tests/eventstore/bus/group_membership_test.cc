@@ -175,6 +175,37 @@ TEST_F(GroupMembershipTest, WithoutABrokerForLongerThanASessionNothingIsHeld) {
   EXPECT_TRUE(one->Holds(0));
 }
 
+TEST_F(GroupMembershipTest, WhatMayComeBackIsSuspendedAndWhatGoesToOthersIsRevoked) {
+  std::vector<std::string> told;
+  const auto tell = [&](const char* what, const GroupMembershipOptions& options) {
+    return [&told, what, next = options.on_revoked](const std::vector<uint32_t>& partitions) {
+      told.emplace_back(what);
+      next(partitions);
+    };
+  };
+  const auto member = [&](const std::string& instance) {
+    GroupMembershipOptions options = OptionsOf("two", instance);
+    options.on_suspended = tell("suspended", options);
+    options.on_revoked = tell("revoked", options);
+    auto made = std::make_unique<GroupMembership>(std::move(options));
+    EXPECT_TRUE(made->Start().ok());
+    return made;
+  };
+  auto two = member("");
+  WaitUntilShared({"two"});
+  auto one = Join("one");
+  WaitUntilShared({"one", "two"});
+  EXPECT_THAT(told, ElementsAre("revoked"));
+  two.reset();
+  WaitUntilShared({"one"});
+  EXPECT_THAT(told, ElementsAre("revoked", "revoked"));
+  one.reset();
+  two = member("second");
+  WaitUntilShared({"two"});
+  two.reset();
+  EXPECT_THAT(told, ElementsAre("revoked", "revoked", "suspended"));
+}
+
 TEST_F(GroupMembershipTest, AMemberWaitsForATopicAndForABroker) {
   broker_->Kill();
   GroupMembershipOptions options = OptionsOf("one");
