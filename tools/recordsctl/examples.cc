@@ -143,6 +143,9 @@ constexpr std::pair<absl::string_view, absl::string_view> kExamples[] = {
     {"backup restore",
      R"(  recordsctl backup restore --log /backup/log/2026-11-22 --keys /backup/keys/2026-11-22 \
       --erasure-ledger /safe/erasure.ledger --master-key /safe/master.key --to /srv/records
+  recordsctl backup restore --log /backup/log/2026-11-22 --keys /backup/keys/2026-11-22 \
+      --erasure-ledger /safe/erasure.ledger --master-key /safe/master.key --to /srv/records \
+      --checkpoint checkpoint.note --tail-kafka-settings relay.properties
 )"},
 };
 
