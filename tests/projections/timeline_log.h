@@ -6,41 +6,21 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "eventstore/sealing.h"
 #include "eventstore/testing/memory_key_store.h"
 #include "eventstore/testing/test_categories.h"
 #include "projections/timeline/timeline_projection.h"
 #include "projections/view_fold.h"
-#include "projections/view_rows.h"
 #include "records/events/v1/asb.pb.h"
 #include "records/events/v1/contact.pb.h"
 #include "records/events/v1/customer.pb.h"
 #include "tests/eventstore/log_fixture.h"
+#include "tests/projections/comparable_rows.h"
 
 namespace records::projections {
 
 inline constexpr size_t kTimelineLogTables = 6;
-
-// All rows of a view, table by table; of a checkpoint position and tree root, not how the log that
-// it was folded from goes on.
-inline std::vector<std::string> ComparableRows(const eventstore::Storage& storage, size_t tables) {
-  std::vector<std::string> rows;
-  for (size_t i = 0; i < tables; ++i) {
-    const auto cursor = storage.NewCursor(eventstore::Table{i});
-    for (cursor->Seek(""); cursor->Valid(); cursor->Next()) {
-      std::string value(cursor->value());
-      if (auto checkpoint = DecodeCheckpoint(cursor->key(), value); i == 0 && checkpoint.ok()) {
-        checkpoint->resume.clear();
-        value = EncodeCheckpoint(*checkpoint);
-      }
-      rows.push_back(absl::StrCat(i, "|", absl::BytesToHexString(cursor->key()), "=",
-                                  absl::BytesToHexString(value)));
-    }
-  }
-  return rows;
-}
 
 // A log in memory to which the events of customers are appended, sealed as in the product, and the
 // projection of their timelines.
