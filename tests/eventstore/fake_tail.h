@@ -2,32 +2,30 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "eventstore/log.h"
 #include "eventstore/tail_source.h"
-#include "tests/eventstore/log_fixture.h"
 
 namespace records::eventstore::testing_support {
 
-// What a topic would have of a log, in memory, to be damaged by tests.
+// What a topic would have of a log, in memory, to be damaged by tests. A value.
 class FakeTail final : public TailSource {
  public:
   // All that `log` has now.
   explicit FakeTail(const EventLog& log, size_t page_events = 100) : page_events_(page_events) {
     for (uint32_t partition = 0; partition < log.partition_count(); ++partition) {
       auto& events = partitions.emplace_back();
-      for (StoredEvent& stored : ReadAll(log, partition)) {
-        const Position position = stored.position;
+      const Position head = log.Head(Ledger::kEvents, partition);
+      for (uint64_t sequence = 1; sequence <= head.sequence; ++sequence) {
+        const Position position{partition, sequence};
         events.push_back({.log = log.store_id(),
                           .position = position,
-                          .previous = {partition, position.sequence - 1},
-                          .bytes = std::move(stored.bytes)});
+                          .previous = {partition, sequence - 1},
+                          .bytes = log.ReadAt(Ledger::kEvents, position)->bytes});
       }
-      Position head{partition, events.size()};
       ends.push_back({*log.CheckpointAt(Ledger::kEvents, head), head.sequence});
     }
   }
@@ -60,7 +58,7 @@ class FakeTail final : public TailSource {
   absl::Status failure;
 
  private:
-  const size_t page_events_;
+  size_t page_events_;
   uint32_t partition_ = 0;
   size_t next_ = 0;
 };

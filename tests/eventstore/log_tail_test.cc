@@ -227,6 +227,7 @@ TEST_F(TailOfTenTest, ARequestOfTheTailIsKnownAndGetsItsFirstOutcome) {
   ASSERT_TRUE(appended.ok()) << appended.status();
   EXPECT_EQ(appended->events, 10u);
   EXPECT_EQ(inspected, (std::vector<uint64_t>{21, 22, 23, 24, 25, 26, 27, 28, 29, 30}));
+  ASSERT_TRUE(restored_.log().FindRequest(Key(25))->has_value());
   restored_.Open();
   restored_.clock.Set(original_.clock.Now());
   const auto again = restored_.TryAppend(WithRequest(AppendTo(Stream(RootIn(0, 2))), 25));

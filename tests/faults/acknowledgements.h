@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "eventstore/key_store.h"
 #include "eventstore/log.h"
+#include "tests/eventstore/fake_tail.h"
 
 namespace records::faults {
 
@@ -42,6 +43,9 @@ struct Acknowledgements {
   std::map<std::string, size_t> backups;
   size_t backups_begun = 0;
   bool restore_begun = false;
+  // What the topic of the log has, where it is published, and how many of `appends` that are.
+  std::optional<eventstore::testing_support::FakeTail> tail;
+  size_t published = 0;
   uint32_t master_key_generation = 1;
   // The time of the test, which goes on over restarts.
   absl::Time now = absl::FromUnixSeconds(1'767'225'600);  // 2026-01-01

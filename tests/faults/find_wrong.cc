@@ -303,7 +303,9 @@ class Checker {
     RecordsUnderFault copy(
         {.folder = records_.folder(), .with_erasures = true, .data = "restored"});
     Acknowledgements there = told_;
-    there.appends.resize(told_.backups.rbegin()->second);
+    there.appends.resize(std::max(told_.backups.rbegin()->second, told_.published));
+    there.tail.reset();
+    there.published = 0;
     there.checkpoints.clear();
     there.backups.clear();
     copy.set_acknowledged(std::move(there));

@@ -137,6 +137,12 @@ void RecordsUnderFault::MakeBackup() {
   }
 }
 
+void RecordsUnderFault::Publish() {
+  if (!CountOpen()) return;
+  acknowledged_.tail.emplace(*log_);
+  acknowledged_.published = acknowledged_.appends.size();
+}
+
 absl::Status RecordsUnderFault::RestoreBackup() {
   acknowledged_.restore_begun = true;
   const std::string& name = acknowledged_.backups.rbegin()->first;
@@ -147,6 +153,7 @@ absl::Status RecordsUnderFault::RestoreBackup() {
   options.master_key_file = absl::StrCat(options_.folder, "/data/", eventstore::kMasterKeyFile);
   options.erasure_ledger = absl::StrCat(options_.folder, "/data/", eventstore::kErasureLedgerFile);
   options.to = options_.folder + "/restored";
+  if (acknowledged_.tail) options.tail = &*acknowledged_.tail;
   options.clock = &clock_;
   options.random = &random_;
   const absl::Status restored = eventstore::Restore(options).status();

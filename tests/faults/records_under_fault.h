@@ -79,6 +79,8 @@ class RecordsUnderFault {
   // short. Opens the stores anew. REQUIRES: nothing fails, no key of theirs is made later.
   void RememberSecrets(const Customer& customer);
   void MakeBackup();
+  // From now on a topic has all that the log has now, and a restore takes it from there.
+  void Publish();
   // Restores the last backup beside the data folder, into "restored".
   absl::Status RestoreBackup();
   void RotateMasterKey();

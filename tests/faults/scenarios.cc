@@ -112,6 +112,15 @@ void EventsAndBackup(RecordsUnderFault& records) {
   records.Send({{kFirst}});
 }
 
+// Events of both partitions after the backup: on the topic, and one that never came there.
+void EventsBackupAndTail(RecordsUnderFault& records) {
+  SomeEvents(records);
+  records.MakeBackup();
+  SomeEvents(records);
+  records.Publish();
+  records.Send({{kFirst}});
+}
+
 void RestoreBackup(RecordsUnderFault& records) { records.RestoreBackup().IgnoreError(); }
 
 void SignCheckpoints(RecordsUnderFault& records) {
@@ -171,6 +180,7 @@ const std::vector<Scenario>& Scenarios() {
       {"erase", false, true, false, EventsAndSecrets, Erase},
       {"backup", false, true, true, SomeEvents, MakeBackup},
       {"restore", false, true, true, EventsAndBackup, RestoreBackup},
+      {"restore-tail", false, true, true, EventsBackupAndTail, RestoreBackup},
   };
   return all;
 }
