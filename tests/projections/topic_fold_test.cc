@@ -60,10 +60,16 @@ class TopicFoldTest : public eventstore::testing_support::BrokerTest {
   }
 
   std::unique_ptr<TopicLog> OpenTopic() {
-    auto topic = TopicLog::Open({.settings = broker_->settings(),
-                                 .prefix = prefix_,
-                                 .log = events_.log().store_id(),
-                                 .retry_wait_max = absl::Milliseconds(500)});
+    const auto open = [&] {
+      return TopicLog::Open({.settings = broker_->settings(),
+                             .prefix = prefix_,
+                             .log = events_.log().store_id(),
+                             .retry_wait_max = absl::Milliseconds(500)});
+    };
+    auto topic = open();
+    // A topic that was just made is not known at once everywhere.
+    const absl::Time deadline = absl::Now() + kBrokerTimeout;
+    while (absl::IsNotFound(topic.status()) && absl::Now() < deadline) topic = open();
     EXPECT_TRUE(topic.ok()) << topic.status();
     return *std::move(topic);
   }

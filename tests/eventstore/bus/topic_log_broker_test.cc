@@ -52,10 +52,16 @@ class TopicLogBrokerTest : public testing_support::BrokerTest {
   }
 
   std::unique_ptr<TopicLog> OpenTopic(std::optional<StoreId> expected = std::nullopt) {
-    auto topic = TopicLog::Open({.settings = broker_->settings(),
-                                 .prefix = prefix_,
-                                 .log = expected,
-                                 .retry_wait_max = absl::Milliseconds(500)});
+    const auto open = [&] {
+      return TopicLog::Open({.settings = broker_->settings(),
+                             .prefix = prefix_,
+                             .log = expected,
+                             .retry_wait_max = absl::Milliseconds(500)});
+    };
+    auto topic = open();
+    // A topic that was just made is not known at once everywhere.
+    const absl::Time deadline = absl::Now() + kBrokerTimeout;
+    while (absl::IsNotFound(topic.status()) && absl::Now() < deadline) topic = open();
     EXPECT_TRUE(topic.ok()) << topic.status();
     return *std::move(topic);
   }
