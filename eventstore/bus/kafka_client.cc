@@ -34,6 +34,8 @@ absl::StatusOr<KafkaClient> OpenKafkaClient(rd_kafka_type_t type, const KafkaSet
       }
     }
   }
+  // A broker that is back is found within a second; as it comes that may take ten.
+  rd_kafka_conf_set(configuration.get(), "reconnect.backoff.max.ms", "1000", why, sizeof why);
   rd_kafka_conf_set_log_cb(configuration.get(), nullptr);
   rd_kafka_conf_set_events(configuration.get(), events);
   rd_kafka_t* client = rd_kafka_new(type, configuration.get(), why, sizeof why);

@@ -2,57 +2,26 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import PATIENCE_SECONDS, RECORDSCTL, ROOT, SystemTest, main, wait_until  # noqa: E402
+from harness import BUS_PYTHON, PATIENCE_SECONDS, ROOT, BusTest, main  # noqa: E402
 
-BROKER = os.path.join(ROOT, "tools", "broker")
-PYTHON = os.path.join(ROOT, "build", "tools", "python", "bin", "python")
-BROKER_SECONDS = 120
 TOPICS = ("contacts.v1", "repairs.v1", "asb.v1", "rights.v1")
 
 
-class ExamplesTest(SystemTest):
-    @classmethod
-    def setUpClass(cls):
-        cls.broker_folder = tempfile.mkdtemp(prefix="records-examples-")
-        cls.addClassCleanup(shutil.rmtree, cls.broker_folder, ignore_errors=True)
-        cls.addClassCleanup(cls.broker, "stop", "--kill")
-        cls.broker("start", "--secure")
-
-    @classmethod
-    def broker(cls, verb, *flags):
-        done = subprocess.run([BROKER, verb, "--data", cls.broker_folder, *flags], capture_output=True, text=True,
-                              check=False, timeout=BROKER_SECONDS)
-        if done.returncode != 0:
-            raise AssertionError(f"tools/broker {verb}: {done.stdout}{done.stderr}")
-
-    def settings_of(self, principal):
-        return os.path.join(self.broker_folder, "secrets", principal + ".properties")
+class ExamplesTest(BusTest):
+    BROKER_FLAGS = ("--secure",)
 
     def setUp(self):
         super().setUp()
-        self.prefix = "e" + os.path.basename(self.folder).rsplit("-", 1)[1].lower().replace("_", "x")
-        done = subprocess.run([RECORDSCTL, "bus", "apply", "--kafka-settings", self.settings_of("admin"), "--prefix",
-                               self.prefix, "--replicas", "1"], capture_output=True, text=True, check=False,
-                              timeout=PATIENCE_SECONDS)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.make_topics("--kafka-settings", self.settings_of("admin"))
         self.start_server("--kafka-settings", self.settings_of("relay"), "--kafka-prefix", self.prefix)
         self.amy = self.token("contact-officer", "amy")
         self.max = self.token("housing-manager", "max")
         self.repairs = self.token("repairs-system", "repairs")
         self.asb = self.token("asb-system", "asb")
-
-    def gauge(self, name):
-        return float(re.search(rf"^{re.escape(name)} (\S+)", self.server.metrics_page(), re.M)[1])
-
-    def wait_until_published(self):
-        wait_until(lambda: self.gauge("records_relay_running") == 1 and self.gauge("records_relay_lag_events") == 0,
-                   "the relay to publish all")
 
     def split(self, message):
         with open(os.path.join(ROOT, "tests", "data", "mixed_messages", message + ".json"), encoding="utf-8") as file:
@@ -60,7 +29,7 @@ class ExamplesTest(SystemTest):
 
     def run_example(self, program, principal, token, expected=0):
         """Lets a system do what there is to do; returns what it said."""
-        command = [PYTHON, os.path.join(ROOT, "tools", "examples", program), "--kafka-settings",
+        command = [BUS_PYTHON, os.path.join(ROOT, "tools", "examples", program), "--kafka-settings",
                    self.settings_of(principal), "--prefix", self.prefix, "--ledger", self.server.listen, "--token-file",
                    token, "--store", self.path(program + "." + principal + ".sqlite"), "--once"]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
@@ -69,7 +38,7 @@ class ExamplesTest(SystemTest):
 
     def dump(self, principal, topic):
         """All records of a topic, as that principal gets them."""
-        return subprocess.run([PYTHON, os.path.join(ROOT, "tests", "system", "topic_dump.py"),
+        return subprocess.run([BUS_PYTHON, os.path.join(ROOT, "tests", "system", "topic_dump.py"),
                                self.settings_of(principal), f"{self.prefix}.{topic}"], capture_output=True, check=False,
                               timeout=PATIENCE_SECONDS)
 

@@ -18,22 +18,26 @@ TEST_BIN = os.path.join(os.path.dirname(BIN), "test_bin")
 HELPERS = os.path.join(ROOT, "tools", "demo.d")
 RECORDSD = os.path.join(BIN, "recordsd")
 RECORDSCTL = os.path.join(BIN, "recordsctl")
+# With what talks to Kafka, where tools/setup --kafka was run.
+BUS_PYTHON = os.path.join(ROOT, "build", "tools", "python", "bin", "python")
 NYC_DAY = os.path.join(ROOT, "tests", "data", "nyc311_2018-10-21.csv.gz")
 
 # Above what the slowest machine needs; a wait ends as soon as its condition holds.
 PATIENCE_SECONDS = 60
+# Beyond what tools/broker waits for a start.
+BROKER_SECONDS = 180
 POLL_SECONDS = 0.02
 
 
-def wait_until(condition, what):
-    """Returns the first true value that `condition` gives; fails after PATIENCE_SECONDS."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+def wait_until(condition, what, seconds=PATIENCE_SECONDS):
+    """Returns the first true value that `condition` gives; fails after `seconds`."""
+    deadline = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() >= deadline:
-            raise AssertionError(f"waited {PATIENCE_SECONDS} s in vain for {what}")
+            raise AssertionError(f"waited {seconds} s in vain for {what}")
         # lint: allow(sleep) other processes give no signal to wait for
         time.sleep(POLL_SECONDS)
 
@@ -177,6 +181,56 @@ class SystemTest(unittest.TestCase):
             command += ["--word", word]
         done = subprocess.run([*command, *paths], capture_output=True, text=True, check=False)
         return done.returncode, done.stdout + done.stderr
+
+
+class BusTest(SystemTest):
+    """A test with a broker, one for all tests of its class, and a prefix, and so topics, of its own.
+
+    However the tests end, the broker ends with them.
+    """
+
+    BROKER_FLAGS = ()
+
+    @classmethod
+    def setUpClass(cls):
+        cls.broker_folder = tempfile.mkdtemp(prefix="records-broker-")
+        cls.addClassCleanup(shutil.rmtree, cls.broker_folder, ignore_errors=True)
+        cls.addClassCleanup(cls.broker, "stop", "--kill")
+        cls.address = cls.broker("start", *cls.BROKER_FLAGS).strip()
+
+    @classmethod
+    def broker(cls, verb, *flags):
+        done = subprocess.run([os.path.join(ROOT, "tools", "broker"), verb, "--data", cls.broker_folder, "--memory",
+                               "256", "--with", str(os.getpid()), *flags], capture_output=True, text=True,
+                              check=False, timeout=BROKER_SECONDS)
+        if done.returncode != 0:
+            raise AssertionError(f"tools/broker {verb}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def settings_of(self, principal):
+        """Of a broker made with --secure: how that principal reaches it."""
+        return os.path.join(self.broker_folder, "secrets", principal + ".properties")
+
+    def setUp(self):
+        super().setUp()
+        self.prefix = "t" + os.path.basename(self.folder).rsplit("-", 1)[1].lower().replace("_", "x")
+
+    def make_topics(self, *flags):
+        done = subprocess.run([RECORDSCTL, "bus", "apply", "--prefix", self.prefix, "--replicas", "1", *flags],
+                              capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def gauge(self, name):
+        return float(re.search(rf"^{re.escape(name)} (\S+)", self.server.metrics_page(), re.M)[1])
+
+    def wait_until_published(self):
+        """Until each event is on its topics, for who reads what is committed too."""
+        wait_until(lambda: self.gauge("records_relay_running") == 1 and self.gauge("records_relay_lag_events") == 0,
+                   "the relay to publish all", BROKER_SECONDS)
+        brokers = self.settings_of("relay") if os.path.exists(self.settings_of("relay")) else self.address
+        done = subprocess.run([BUS_PYTHON, os.path.join(HELPERS, "readable"), self.prefix, brokers],
+                              capture_output=True, text=True, check=False, timeout=BROKER_SECONDS)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
 
 def main():

