@@ -9,6 +9,7 @@
 #include "absl/time/clock.h"
 #include "eventstore/bus/relay.h"
 #include "tests/eventstore/bus/broker_fixture.h"
+#include "tests/eventstore/bus/expect_topics.h"
 #include "tests/eventstore/log_fixture.h"
 
 namespace records::eventstore {
@@ -20,8 +21,6 @@ using testing_support::kBrokerTimeout;
 using testing_support::MakeAnew;
 using testing_support::MakeTopics;
 using testing_support::MemoryLog;
-using testing_support::ReadAll;
-using testing_support::ReadTopic;
 using testing_support::RootIn;
 using testing_support::Stream;
 using State = RelayStatus::State;
@@ -39,18 +38,8 @@ class RelayBrokerTest : public testing_support::BrokerTest {
     }
   }
 
-  // Every event of the log once, in order, with its bytes, and each says what came before it.
   void ExpectTopicIsTheLog() {
-    for (uint32_t partition = 0; partition < kPartitions; ++partition) {
-      const auto records =
-          ReadTopic(broker_->settings(), LogTopic(prefix_), static_cast<int32_t>(partition));
-      const auto events = ReadAll(log_, partition);
-      ASSERT_EQ(records.size(), events.size()) << "partition " << partition;
-      for (size_t i = 0; i < events.size(); ++i) {
-        ASSERT_EQ(records[i].value, events[i].bytes) << "partition " << partition << ", " << i;
-        ASSERT_EQ(records[i].Header("records_previous"), absl::StrCat(partition, "/", i));
-      }
-    }
+    testing_support::ExpectTopicIsTheLog(broker_->settings(), prefix_, log_);
   }
 
   MemoryLog files_{kPartitions};
@@ -127,7 +116,8 @@ TEST_F(RelayBrokerTest, WithoutItsTopicsItWaitsForThem) {
   options.prefix = prefix_ + "-later";
   Relay relay(log_, std::move(options));
   relay.Start();
-  while (relay.GetStatus().error.ok()) std::this_thread::yield();
+  const absl::Time deadline = absl::Now() + kBrokerTimeout;
+  while (relay.GetStatus().error.ok() && absl::Now() < deadline) std::this_thread::yield();
   EXPECT_EQ(relay.GetStatus().state, State::kWaiting);
   MakeTopics(broker_->settings(), prefix_ + "-later", kPartitions);
   WaitForAll(relay);

@@ -1,64 +1,98 @@
-// Appends without a pause and relays what it appends, until it is killed or told "settle" on its
-// standard input: then it appends no more, waits until all is published, prints the sizes of the
-// partitions and ends. Arguments: data folder, address of the broker, prefix, events a second.
+// Appends without a pause, relays what it appends and reads it back, until it is killed or told
+// "settle" on its standard input: then it appends no more, waits until all is published and was
+// held against the log, prints how many records that were and ends. Arguments: data folder, address
+// of the broker, prefix, events a second, seed.
 
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
+#include <random>
 #include <string>
 #include <thread>
 
 #include "absl/time/clock.h"
+#include "eventstore/bus/reconciler.h"
 #include "eventstore/bus/relay.h"
-#include "eventstore/event_log.h"
 #include "tests/eventstore/bus/relay_rounds.h"
-#include "tests/eventstore/log_fixture.h"
 
 namespace {
 
 using namespace records::eventstore;                   // NOLINT(build/namespaces)
 using namespace records::eventstore::testing_support;  // NOLINT(build/namespaces)
 
-int Fail(const char* what, const absl::Status& status) {
+constexpr absl::Duration kPatience = absl::Seconds(180);
+
+[[noreturn]] void Fail(const char* what, const absl::Status& status, int code = 3) {
   std::fprintf(stderr, "%s: %s\n", what, status.ToString().c_str());
-  return 3;
+  std::_Exit(code);
 }
 
-void AppendUntil(EventLog& log, const std::atomic<bool>& settling, int per_second) {
-  // Ids differ from run to run: the process is killed and starts again on one log.
-  for (uint64_t number = 0; !settling; ++number) {
-    const auto root = RootIn(static_cast<uint32_t>(number) % kRoundPartitions);
-    const auto done = log.AppendAndWait(AppendTo(Stream(root)));
-    if (!done.ok()) std::_Exit(Fail("append", done.status()));
+void AppendOne(WorkEvents& events, std::mt19937_64& random) {
+  const auto person = events.PersonNumber(static_cast<uint32_t>(1 + random() % 40));
+  switch (random() % 3) {
+    case 0:
+      events.AppendContact(person);
+      break;
+    case 1:
+      events.AppendRepair(person);
+      break;
+    default:
+      events.AppendReport(person);
+  }
+}
+
+void AppendUntil(WorkEvents& events, const Reconciler& reconciler,
+                 const std::atomic<bool>& settling, int per_second, uint64_t seed) {
+  std::mt19937_64 random(seed);
+  while (!settling) {
+    AppendOne(events, random);
+    const ReconcilerStatus found = reconciler.GetStatus();
+    if (found.differences > 0) Fail("reconciler", found.difference);
     absl::SleepFor(absl::Seconds(1) / per_second);  // lint: allow(sleep) the rate of the load
+  }
+}
+
+// What was published when a round of the reconciler began it must find in the next.
+uint64_t CompareAll(const Reconciler& reconciler) {
+  const uint64_t before = reconciler.GetStatus().rounds;
+  const absl::Time deadline = absl::Now() + kPatience;
+  while (true) {
+    const ReconcilerStatus status = reconciler.GetStatus();
+    if (status.differences > 0) Fail("reconciler", status.difference);
+    if (status.rounds > before + 2) return status.compared;
+    if (absl::Now() > deadline) Fail("the reconciler does not come to an end", status.error);
+    absl::SleepFor(
+        absl::Milliseconds(10));  // lint: allow(sleep) leaves the processor to the broker
   }
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 5) return 2;
-  LogOptions options;
-  options.data_dir = argv[1];
-  options.partition_count = kRoundPartitions;
-  const auto log = OpenLog(options);
-  if (!log.ok()) return Fail("open", log.status());
-  RelayOptions relay_options = RoundOptions(argv[2], argv[3]);
-  relay_options.on_fenced = [](const absl::Status& status) { std::_Exit(Fail("fenced", status)); };
-  Relay relay(**log, std::move(relay_options));
+  if (argc != 6) return 2;
+  auto stores = OpenRoundStores(argv[1]);
+  if (!stores.ok()) Fail("open", stores.status());
+  RelayOptions options = RoundOptions(argv[2], argv[3], stores->events->work());
+  options.on_fenced = [](const absl::Status& status) { Fail("fenced", status, kRoundFencedExit); };
+  ReconcilerOptions reading{.settings = options.settings,
+                            .prefix = options.prefix,
+                            .work = options.work,
+                            .between_rounds = absl::Milliseconds(200),
+                            .broker_timeout = kRoundBrokerTimeout};
+  Relay relay(*stores->log, std::move(options));
   relay.Start();
+  Reconciler reconciler(*stores->log, relay, std::move(reading));
+  reconciler.Start();
   std::atomic<bool> settling = false;
-  std::thread appends(AppendUntil, std::ref(**log), std::cref(settling), std::atoi(argv[4]));
+  std::thread appends(AppendUntil, std::ref(*stores->events), std::cref(reconciler),
+                      std::cref(settling), std::atoi(argv[4]), std::strtoull(argv[5], nullptr, 10));
   std::string line;
   std::getline(std::cin, line);
   settling = true;
   appends.join();
-  const absl::Status status = relay.WaitForAll(absl::Now() + absl::Seconds(120));
-  if (!status.ok()) return Fail("relay", status);
-  for (uint32_t partition = 0; partition < kRoundPartitions; ++partition) {
-    const Position head = (*log)->Head(Ledger::kEvents, partition);
-    std::printf("%lu\n", static_cast<unsigned long>(head.sequence));
-  }
+  const absl::Status status = relay.WaitForAll(absl::Now() + kPatience);
+  if (!status.ok()) Fail("relay", status);
+  std::printf("%lu\n", static_cast<unsigned long>(CompareAll(reconciler)));
   std::fflush(stdout);
 }

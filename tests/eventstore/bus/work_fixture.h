@@ -35,13 +35,13 @@ inline std::vector<const google::protobuf::Descriptor*> WorkEventTypes() {
   return types;
 }
 
-// A log in memory with sealed events that go on work streams.
-class WorkLog {
+// Sealed events that go on work streams, for a log. Log, keys and random must outlive it.
+class WorkEvents {
  public:
-  explicit WorkLog(uint32_t partitions = 4) : files_(partitions), log_(files_.Open()) {}
+  WorkEvents(EventLog& log, KeyStore& keys, Random& random)
+      : log_(log), keys_(keys), random_(random) {}
 
   EventLog& log() { return log_; }
-  testing::MemoryKeyStore& keys() { return keys_; }
   const WorkStreams& work() const { return work_; }
 
   // A customer: the same number, the same root and subject.
@@ -100,14 +100,30 @@ class WorkLog {
   }
 
  private:
-  MemoryLog files_;
   EventLog& log_;
-  SeededRandom random_{20261122};
-  testing::MemoryKeyStore keys_{files_.clock, random_};
+  KeyStore& keys_;
+  Random& random_;
   const CategoryTable categories_ = testing::TestCategories();
   Sealer sealer_{keys_, categories_, random_};
   const WorkStreams work_ =
       WorkStreams::Create(keys_, sealer_, categories_, WorkEventTypes()).value();
+};
+
+struct WorkLogStores {
+  explicit WorkLogStores(uint32_t partitions) : files(partitions) {}
+
+  MemoryLog files;
+  SeededRandom random{20261122};
+  testing::MemoryKeyStore key_store{files.clock, random};
+};
+
+// A log in memory with such events.
+class WorkLog : private WorkLogStores, public WorkEvents {
+ public:
+  explicit WorkLog(uint32_t partitions = 4)
+      : WorkLogStores(partitions), WorkEvents(files.Open(), key_store, random) {}
+
+  testing::MemoryKeyStore& keys() { return key_store; }
 };
 
 }  // namespace records::eventstore::testing_support

@@ -10,6 +10,7 @@
 #include "eventstore/bus/reconciler.h"
 #include "eventstore/bus/transactional_producer.h"
 #include "tests/eventstore/bus/broker_fixture.h"
+#include "tests/eventstore/bus/expect_topics.h"
 #include "tests/eventstore/bus/work_fixture.h"
 
 namespace records::eventstore {
@@ -19,7 +20,6 @@ using ::testing::StartsWith;
 using testing_support::kBrokerTimeout;
 using testing_support::MakeAnew;
 using testing_support::MakeTopics;
-using testing_support::ReadAll;
 using testing_support::ReadTopic;
 using testing_support::WorkLog;
 
@@ -75,48 +75,10 @@ class WorkRelayTest : public testing_support::BrokerTest {
     return ReadTopic(broker_->settings(), WorkTopic(prefix_, topic), partition);
   }
 
-  // Every item of every event once, in the order of its partition of the log, and each says what
-  // came before it from there.
   void ExpectStreamsAreTheLog() {
-    size_t items = 0;
-    for (const std::string& topic : files_.work().topics()) {
-      std::vector<std::vector<BusRecord>> by_partition(kPartitions);
-      for (int32_t partition = 0; partition < kStreamPartitions; ++partition) {
-        for (BusRecord& record : Records(topic, partition)) {
-          const auto reference = files_.work().OpenReference(topic, *record.value);
-          ASSERT_TRUE(reference.ok()) << reference.status();
-          ASSERT_EQ(reference->position.partition % kStreamPartitions, partition);
-          by_partition[reference->position.partition].push_back(std::move(record));
-        }
-      }
-      for (uint32_t partition = 0; partition < kPartitions; ++partition) {
-        items += ExpectPartition(topic, partition, by_partition[partition]);
-      }
-    }
-    EXPECT_GT(items, 0u);
-  }
-
-  size_t ExpectPartition(const std::string& topic, uint32_t partition,
-                         const std::vector<BusRecord>& records) {
-    size_t next = 0;
-    std::string previous;
-    for (const StoredEvent& event : ReadAll(files_.log(), partition)) {
-      const auto items = files_.work().ItemsOf(event);
-      EXPECT_TRUE(items.ok()) << items.status();
-      for (const WorkItem& item : items.value_or(std::vector<WorkItem>())) {
-        if (item.topic != topic) continue;
-        EXPECT_LT(next, records.size()) << topic << " misses " << event.position.sequence;
-        if (next >= records.size()) return next;
-        const BusRecord& record = records[next++];
-        EXPECT_EQ(record.Header("ce_id"), item.id);
-        EXPECT_EQ(record.key, item.subject);
-        EXPECT_EQ(record.value, item.reference);
-        EXPECT_EQ(record.Header("records_previous"), previous);
-        previous = item.id;
-      }
-    }
-    EXPECT_EQ(next, records.size()) << topic << " has more than the log";
-    return next;
+    EXPECT_GT(testing_support::ExpectStreamsAreTheLog(broker_->settings(), prefix_, files_.log(),
+                                                      files_.work(), kStreamPartitions),
+              0u);
   }
 
   std::mt19937_64 random_{SeedOfRun()};
@@ -210,7 +172,7 @@ TEST_F(WorkRelayTest, TheReconcilerReadsTheStreamsAndSeesASecondWriter) {
   const auto wait_until = [&](auto condition) {
     const absl::Time deadline = absl::Now() + kBrokerTimeout;
     while (!condition(reconciler.GetStatus()) && absl::Now() < deadline) {
-      std::this_thread::yield();
+      absl::SleepFor(absl::Milliseconds(5));  // lint: allow(sleep) leaves the broker the processor
     }
     return reconciler.GetStatus();
   };
