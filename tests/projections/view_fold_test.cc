@@ -198,7 +198,7 @@ TEST_F(ViewFoldTest, WhatIsUnavailableIsTriedAgainAndParksNothing) {
 TEST_F(ViewFoldTest, ADamagedPartitionStopsThereAndTheOthersGoOn) {
   for (int i = 0; i < 3; ++i) log_.Add(NoteEvent(TestRoot(1, 1), "a"));
   log_.Add(NoteEvent(TestRoot(2, 1), "b"));
-  log_.Damage({1, 2});
+  log_.Damage(eventstore::Position{1, 2});
   const auto fold = Open();
   const auto progress = fold->FoldBatch();
   ASSERT_TRUE(progress.ok());

@@ -9,40 +9,19 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import PATIENCE_SECONDS, RECORDSCTL, ROOT, SystemTest, main, wait_until  # noqa: E402
+from harness import PATIENCE_SECONDS, RECORDSCTL, ROOT, BusTest, main, wait_until  # noqa: E402
 
-BROKER = os.path.join(ROOT, "tools", "broker")
-BROKER_SECONDS = 180
 ADMIN = "system-operation"
 # Of a call after the backup, made again after the restore.
 REQUEST = "7f1d8a52-36c4-4d0e-9b1f-2a6c5e8d9034"
 
 
-class TailTest(SystemTest):
+class TailTest(BusTest):
     """A server that publishes and is backed up; each test has topics of its own on one broker."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.broker_folder = tempfile.mkdtemp(prefix="records-tail-")
-        cls.addClassCleanup(shutil.rmtree, cls.broker_folder, ignore_errors=True)
-        cls.addClassCleanup(cls.broker, "stop", "--kill")
-        cls.address = cls.broker("start", "--memory", "256").strip()
-
-    @classmethod
-    def broker(cls, verb, *flags):
-        done = subprocess.run([BROKER, verb, "--data", cls.broker_folder, *flags], capture_output=True, text=True,
-                              check=False, timeout=BROKER_SECONDS)
-        if done.returncode != 0:
-            raise AssertionError(f"tools/broker {verb}: {done.stdout}{done.stderr}")
-        return done.stdout
 
     def setUp(self):
         super().setUp()
-        self.prefix = "t" + os.path.basename(self.folder).rsplit("-", 1)[1].lower().replace("_", "x")
-        done = subprocess.run([RECORDSCTL, "bus", "apply", "--kafka", self.address, "--prefix", self.prefix,
-                               "--replicas", "1", "--without-acls"], capture_output=True, text=True, check=False,
-                              timeout=PATIENCE_SECONDS)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.make_topics("--kafka", self.address, "--without-acls")
         for name in ("backup-log", "backup-keys", "safe"):
             os.mkdir(self.path(name))
         self.start_server(*self.flags())
@@ -59,15 +38,8 @@ class TailTest(SystemTest):
                 self.path("backup-log"), "--backup-keys-folder", self.path("backup-keys"), "--kafka", self.address,
                 "--kafka-prefix", self.prefix)
 
-    def gauge(self, name):
-        return float(re.search(rf"^{re.escape(name)} (\S+)", self.server.metrics_page(), re.M)[1])
-
     def events(self):
         return int(self.gauge('records_log_events{ledger="events"}'))
-
-    def wait_until_published(self):
-        wait_until(lambda: self.gauge("records_relay_running") == 1 and self.gauge("records_relay_lag_events") == 0,
-                   "the relay to publish all")
 
     def restore(self, to, *flags, log="first", keys="first"):
         return self.ctl(*self.restore_command(to, *flags, log=log, keys=keys))

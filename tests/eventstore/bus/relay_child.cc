@@ -62,8 +62,7 @@ uint64_t CompareAll(const Reconciler& reconciler) {
     if (status.differences > 0) Fail("reconciler", status.difference);
     if (status.rounds > before + 2) return status.compared;
     if (absl::Now() > deadline) Fail("the reconciler does not come to an end", status.error);
-    absl::SleepFor(
-        absl::Milliseconds(10));  // lint: allow(sleep) leaves the processor to the broker
+    absl::SleepFor(absl::Milliseconds(10));  // lint: allow(sleep) spares the broker
   }
 }
 
