@@ -13,6 +13,7 @@
 #include "absl/time/clock.h"
 #include "eventstore/bus/bus_state.h"
 #include "eventstore/bus/kafka_client.h"
+#include "eventstore/bus/log_topic_tail.h"
 #include "eventstore/bus/relay.h"
 #include "nlohmann/json.hpp"
 #include "tests/eventstore/bus/broker_fixture.h"
@@ -147,6 +148,28 @@ TEST_F(SecureBusTest, TheRelayNeedsNoMoreThanTheRegisterAllows) {
     EXPECT_EQ(relay.GetStatus().events_republished, 0u);
     EXPECT_TRUE(status.ok()) << status << " " << relay.GetStatus().error;
   }
+}
+
+// What a restore reads, the relay's principal may, and a subscriber's may not.
+TEST_F(SecureBusTest, TheTailOfALogIsReadAsTheRelay) {
+  Apply();
+  MemoryLog files(16);
+  eventstore::EventLog& log = files.Open();
+  ASSERT_TRUE(log.AppendAndWait(AppendTo(Stream(RootIn(3)))).ok());
+  eventstore::Relay relay(log, {.settings = broker_->SettingsOf("relay"), .prefix = prefix_});
+  relay.Start();
+  ASSERT_TRUE(relay.WaitForAll(absl::Now() + kBrokerTimeout).ok());
+  const auto ends_for = [&](const std::string& principal) {
+    auto tail =
+        eventstore::OpenLogTopicTail(broker_->SettingsOf(principal), prefix_, kBrokerTimeout);
+    EXPECT_TRUE(tail.ok()) << tail.status();
+    return (*tail)->FindEnds();
+  };
+  const auto ends = ends_for("relay");
+  ASSERT_TRUE(ends.ok()) << ends.status();
+  ASSERT_EQ(ends->size(), 16u);
+  EXPECT_EQ((*ends)[3].last, 1u);
+  EXPECT_TRUE(absl::IsPermissionDenied(ends_for("repairs").status()));
 }
 
 TEST_F(SecureBusTest, ARuleTooManyIsRemovedOneFromElsewhereOrADenialOnlyTold) {

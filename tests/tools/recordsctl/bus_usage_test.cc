@@ -84,6 +84,13 @@ TEST(BusUsageTest, WithoutLibrdkafkaThatIsSaid) {
   }
 }
 
+TEST(BusUsageTest, WithoutLibrdkafkaNoTailIsRestored) {
+  Program program({"backup", "restore", "--log", "x", "--keys", "x", "--erasure-ledger", "x",
+                   "--master-key", "x", "--to", "x", "--tail-from-kafka", "127.0.0.1:1"});
+  EXPECT_EQ(program.Wait(), kExitUsage);
+  EXPECT_THAT(program.err(), HasSubstr("built without Kafka"));
+}
+
 #endif
 
 }  // namespace
