@@ -170,7 +170,8 @@ class TailTest(BusTest):
         self.make_history()
         self.assertEqual(self.server.stop(), 0)
         to = self.path("restored")
-        for flags, code, said in ((("--tail-from-kafka", "127.0.0.1:1"), 3, "no broker answers"),
+        for flags, code, said in ((("--timeout", "2", "--tail-from-kafka", "127.0.0.1:1"), 3,
+                                   "no broker answers"),
                                   (("--tail-from-kafka", "10.0.0.1:9092"), 2, "not on this machine"),
                                   (("--tail-from-kafka", self.address, "--tail-kafka-settings", "x"), 2,
                                    "one of the two"),

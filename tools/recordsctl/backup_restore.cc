@@ -169,7 +169,7 @@ int RunRestore(Session& session, const RestoreFlags& flags) {
   }
   std::unique_ptr<eventstore::TailSource> tail;
   if (flags.tail.is_given()) {
-    auto opened = OpenTail(flags.tail);
+    auto opened = OpenTail(flags.tail, session.options.timeout());
     if (!opened.ok()) {
       return session.Usage(opened.status().message(), "see `recordsctl backup restore --help`");
     }

@@ -4,7 +4,7 @@
 
 namespace records::tools {
 
-absl::StatusOr<std::unique_ptr<eventstore::TailSource>> OpenTail(const TailFlags&) {
+absl::StatusOr<std::unique_ptr<eventstore::TailSource>> OpenTail(const TailFlags&, absl::Duration) {
   return absl::UnimplementedError(
       "--tail-from-kafka: this recordsctl was built without Kafka. Run tools/setup --kafka and "
       "build again.");

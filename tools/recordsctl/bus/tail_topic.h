@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "eventstore/tail_source.h"
 
 namespace records::tools {
@@ -17,8 +18,9 @@ struct TailFlags {
   bool is_given() const { return !kafka.empty() || !kafka_settings.empty(); }
 };
 
-// kInvalidArgument and others: the flags or the settings are wrong. kUnimplemented: this program
-// was built without Kafka.
-absl::StatusOr<std::unique_ptr<eventstore::TailSource>> OpenTail(const TailFlags& flags);
+// `timeout`: how long brokers may take for an answer. kInvalidArgument and others: the flags or the
+// settings are wrong. kUnimplemented: this program was built without Kafka.
+absl::StatusOr<std::unique_ptr<eventstore::TailSource>> OpenTail(const TailFlags& flags,
+                                                                 absl::Duration timeout);
 
 }  // namespace records::tools
