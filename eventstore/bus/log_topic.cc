@@ -13,8 +13,6 @@
 namespace records::eventstore {
 namespace {
 
-constexpr char kPosition[] = "records_position";
-constexpr char kSource[] = "ce_source";
 constexpr char kSourcePrefix[] = "/records/";
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
@@ -32,7 +30,7 @@ Headers CloudEventHeaders(const StoreId& log, std::string id, std::string type, 
                           int64_t time_us, std::string content_type) {
   return {{"ce_specversion", "1.0"},
           {"ce_id", std::move(id)},
-          {kSource, absl::StrCat(kSourcePrefix, log.ToHex())},
+          {kSourceHeader, SourceText(log)},
           {"ce_type", std::move(type)},
           {"ce_subject", std::move(subject)},
           {"ce_time", TimeText(time_us)},
@@ -40,6 +38,8 @@ Headers CloudEventHeaders(const StoreId& log, std::string id, std::string type, 
 }
 
 }  // namespace
+
+std::string SourceText(const StoreId& log) { return absl::StrCat(kSourcePrefix, log.ToHex()); }
 
 std::string PositionText(Position position) {
   return absl::StrCat(position.partition, "/", position.sequence);
@@ -61,7 +61,7 @@ BusRecord LogRecord(absl::string_view prefix, const StoreId& log, const StoredEv
       CloudEventHeaders(log, absl::BytesToHexString(event.event.id()), event.event.type(),
                         absl::BytesToHexString(event.event.stream().root()),
                         event.event.recorded_at_us(), "application/protobuf");
-  record.headers.emplace_back(kPosition, PositionText(event.position));
+  record.headers.emplace_back(kPositionHeader, PositionText(event.position));
   record.headers.emplace_back(
       kPreviousHeader,
       PositionText({event.position.partition,
@@ -89,7 +89,7 @@ BusRecord WorkRecord(absl::string_view prefix, const StoreId& log, const WorkIte
 }
 
 absl::StatusOr<Position> PositionOf(const BusRecord& record) {
-  const std::string text = record.Header(kPosition);
+  const std::string text = record.Header(kPositionHeader);
   const std::pair<absl::string_view, absl::string_view> parts = absl::StrSplit(text, '/');
   Position position;
   if (!absl::SimpleAtoi(parts.first, &position.partition) ||
@@ -100,7 +100,7 @@ absl::StatusOr<Position> PositionOf(const BusRecord& record) {
 }
 
 absl::StatusOr<StoreId> SourceOf(const BusRecord& record) {
-  const std::string text = record.Header(kSource);
+  const std::string text = record.Header(kSourceHeader);
   absl::string_view id = text;
   if (absl::ConsumePrefix(&id, kSourcePrefix)) {
     if (auto log = StoreId::FromHex(id); log.ok()) return log;

@@ -37,8 +37,13 @@ absl::StatusOr<Position> PositionOf(const BusRecord& record);
 // The log that a record says it is of. kDataLoss: it says none.
 absl::StatusOr<StoreId> SourceOf(const BusRecord& record);
 
-// The header that names the event before, and a position as headers say it.
+// The headers of the log's topic that say where an event belongs: its log, its place, and the event
+// before it.
+inline constexpr char kSourceHeader[] = "ce_source";
+inline constexpr char kPositionHeader[] = "records_position";
 inline constexpr char kPreviousHeader[] = "records_previous";
+// A log and a position as they say it.
+std::string SourceText(const StoreId& log);
 std::string PositionText(Position position);
 
 }  // namespace records::eventstore

@@ -17,11 +17,9 @@ void TopicBoard::RaiseHead(Position head) {
   known = std::max(known, head.sequence);
 }
 
-void TopicBoard::Delivered(Position last) {
+void TopicBoard::Delivered(uint32_t partition) {
   absl::MutexLock lock(&mutex_);
-  Partition& partition = partitions_[last.partition];
-  partition.head = std::max(partition.head, last.sequence);
-  partition.error = absl::OkStatus();
+  partitions_[partition].error = absl::OkStatus();
   ++batches_;
 }
 

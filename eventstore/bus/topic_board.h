@@ -35,8 +35,8 @@ class TopicBoard {
   Position Head(uint32_t partition) const;
   void RaiseHead(Position head);
 
-  // Counts what was delivered to followers; WaitForBatch() as in EventLog.
-  void Delivered(Position last);
+  // Counts what was delivered to the followers of a partition; WaitForBatch() as in EventLog.
+  void Delivered(uint32_t partition);
   uint64_t WaitForBatch(uint64_t seen, absl::Duration wait) const;
 
   // Ends every wait.

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "eventstore/bus/log_topic.h"
 #include "eventstore/internal/big_endian.h"
 #include "eventstore/log_format.h"
 #include "eventstore/planted_bug.h"
@@ -16,6 +15,14 @@ namespace {
 absl::Status Refused(const BusRecord& record, absl::string_view name, absl::string_view what) {
   return absl::DataLossError(absl::StrCat(name, ": ", record.topic, "/", record.partition,
                                           " at offset ", record.offset, " ", what));
+}
+
+// As BusRecord::Header(), without a copy.
+absl::string_view HeaderOf(const BusRecord& record, absl::string_view name) {
+  for (const auto& [header, value] : record.headers) {
+    if (header == name) return value;
+  }
+  return "";
 }
 
 }  // namespace
@@ -56,16 +63,17 @@ absl::StatusOr<TopicPlace> PlaceOf(const PartitionCheckpoint& checkpoint) {
   return place;
 }
 
-absl::Status TopicChain::CheckPlace(const BusRecord& record) const {
-  const auto source = SourceOf(record);
-  if (!source.ok() || *source != log_) return Refused(record, "OTHER_LOG", "is of another log");
+absl::StatusOr<Position> TopicChain::CheckPlace(const BusRecord& record) const {
+  if (HeaderOf(record, kSourceHeader) != source_) {
+    return Refused(record, "OTHER_LOG", "is of another log");
+  }
   const auto position = PositionOf(record);
   if (!position.ok()) return Refused(record, "TOPIC_DIFFERS", "says no position");
   if (position->partition != last_.partition ||
       record.partition != static_cast<int32_t>(last_.partition)) {
     return Refused(record, "TOPIC_DIFFERS", "is of another partition");
   }
-  if (PLANTED_BUG("topic-chain-not-checked")) return absl::OkStatus();
+  if (PLANTED_BUG("topic-chain-not-checked")) return *position;
   const uint64_t sequence = position->sequence;
   if (sequence <= last_.sequence) {
     return Refused(record, "EVENT_REPEATED",
@@ -75,16 +83,15 @@ absl::Status TopicChain::CheckPlace(const BusRecord& record) const {
     return Refused(record, "EVENT_MISSING",
                    absl::StrCat("has event ", sequence, " after ", last_.sequence));
   }
-  if (record.Header(kPreviousHeader) != PositionText(last_)) {
+  if (HeaderOf(record, kPreviousHeader) != PositionText(last_)) {
     return Refused(record, "TOPIC_DIFFERS", "names another event as the one before it");
   }
-  return absl::OkStatus();
+  return *position;
 }
 
 absl::StatusOr<StoredEvent> TopicChain::Take(BusRecord record) {
-  RETURN_IF_ERROR(CheckPlace(record));
+  ASSIGN_OR_RETURN(const Position position, CheckPlace(record));
   if (!record.value.has_value()) return Refused(record, "TOPIC_DIFFERS", "has no event");
-  ASSIGN_OR_RETURN(const Position position, PositionOf(record));
   auto event = DecodeStoredEvent(Ledger::kEvents, position, partition_count_,
                                  *std::exchange(record.value, std::nullopt));
   if (!event.ok()) {

@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "eventstore/bus/bus_record.h"
+#include "eventstore/bus/log_topic.h"
 #include "eventstore/crypto.h"
 #include "eventstore/ids.h"
 #include "eventstore/log.h"
@@ -40,7 +41,7 @@ class TopicChain {
  public:
   // `last`: the position before the first record that is taken.
   TopicChain(const StoreId& log, uint32_t partition_count, Position last)
-      : log_(log), partition_count_(partition_count), last_(last) {}
+      : source_(SourceText(log)), partition_count_(partition_count), last_(last) {}
 
   // The event of the next record. kDataLoss, and the first word says what: EVENT_MISSING,
   // EVENT_REPEATED, OTHER_LOG, or TOPIC_DIFFERS for all else. Nothing was taken then.
@@ -49,9 +50,10 @@ class TopicChain {
   Position last() const { return last_; }
 
  private:
-  absl::Status CheckPlace(const BusRecord& record) const;
+  // The position of a record that is the next one.
+  absl::StatusOr<Position> CheckPlace(const BusRecord& record) const;
 
-  const StoreId log_;
+  const std::string source_;
   const uint32_t partition_count_;
   Position last_;
 };

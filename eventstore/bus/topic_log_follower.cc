@@ -72,6 +72,7 @@ absl::Status TopicLogFollower::ReadUntilError() {
                          {"fetch.queue.backoff.ms", "10"},
                          {"fetch.wait.max.ms", "500"},
                          {"reconnect.backoff.max.ms", "1000"}}));
+  reader->KeepHeaders({kSourceHeader, kPositionHeader, kPreviousHeader});
   RETURN_IF_ERROR(
       reader->Seek(options_.topic, static_cast<int32_t>(after_.partition), next_offset_));
   while (WaitForRoom()) RETURN_IF_ERROR(ReadPage(*reader));
@@ -88,8 +89,8 @@ absl::Status TopicLogFollower::ReadPage(TopicReader& reader) {
   }
   if (page.records.empty() && !page.at_end) return absl::OkStatus();
   came_ = true;
-  std::vector<Item> items;
-  items.reserve(page.records.size());
+  Page read;
+  read.items.reserve(page.records.size());
   absl::Status refused;
   for (BusRecord& record : page.records) {
     auto item = ItemOf(std::move(record));
@@ -97,10 +98,11 @@ absl::Status TopicLogFollower::ReadPage(TopicReader& reader) {
       refused = item.status();
       break;
     }
-    items.push_back(*std::move(item));
+    read.bytes += 2 * item->event.bytes.size() + kItemOverhead;
+    read.items.push_back(*std::move(item));
   }
   // What came before a refused record is good.
-  RETURN_IF_ERROR(Buffer(std::move(items), page.at_end && refused.ok()));
+  RETURN_IF_ERROR(Buffer(std::move(read), page.at_end && refused.ok()));
   if (!page.at_end) RefreshHead();
   return refused;
 }
@@ -112,21 +114,21 @@ absl::StatusOr<TopicLogFollower::Item> TopicLogFollower::ItemOf(BusRecord record
   item.wanted = item.event.position.sequence > after_.sequence &&
                 (types_.empty() || types_.contains(item.event.event.type()));
   if (!item.wanted) item.event = {.position = item.event.position};
-  item.bytes = 2 * item.event.bytes.size() + kItemOverhead;
   next_offset_ = item.offset + 1;
   return item;
 }
 
-absl::Status TopicLogFollower::Buffer(std::vector<Item> items, bool at_end) {
+absl::Status TopicLogFollower::Buffer(Page page, bool at_end) {
+  const bool has_items = !page.items.empty();
+  // Nobody has come further than the head.
+  board_.RaiseHead(chain_.last());
   {
     absl::MutexLock lock(&mutex_);
-    for (Item& item : items) {
-      buffer_bytes_ += item.bytes;
-      buffer_.push_back(std::move(item));
-    }
+    buffer_bytes_ += page.bytes;
+    if (has_items) buffer_.push_back(std::move(page));
     at_end_ = at_end;
   }
-  if (!items.empty()) board_.Delivered(chain_.last());
+  if (has_items) board_.Delivered(after_.partition);
   if (at_end) {
     board_.SetError(after_.partition, absl::OkStatus());
     if (chain_.last().sequence < after_.sequence) {
@@ -168,8 +170,8 @@ void TopicLogFollower::Break(absl::Status status) {
   broken_ = std::move(status);
 }
 
-bool TopicLogFollower::TakeItems(absl::Duration wait) {
-  taken_.clear();
+bool TopicLogFollower::TakePage(absl::Duration wait) {
+  taken_ = {};
   next_taken_ = 0;
   absl::MutexLock lock(&mutex_);
   const auto has_come = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
@@ -177,9 +179,12 @@ bool TopicLogFollower::TakeItems(absl::Duration wait) {
   };
   taken_bytes_ = 0;
   mutex_.AwaitWithTimeout(absl::Condition(&has_come), wait);
-  taken_.swap(buffer_);
-  taken_bytes_ = std::exchange(buffer_bytes_, 0);
-  return !taken_.empty();
+  if (buffer_.empty()) return false;
+  taken_ = std::move(buffer_.front());
+  buffer_.pop_front();
+  taken_bytes_ = taken_.bytes;
+  buffer_bytes_ -= taken_.bytes;
+  return true;
 }
 
 absl::StatusOr<FollowMessage> TopicLogFollower::WithoutEvent() {
@@ -203,10 +208,10 @@ absl::StatusOr<FollowMessage> TopicLogFollower::Next(absl::Duration wait) {
     absl::MutexLock lock(&places_mutex_);
     if (previous_.position != current_.position) previous_ = current_;
   }
-  if (next_taken_ == taken_.size() && !TakeItems(wait)) return WithoutEvent();
+  if (next_taken_ == taken_.items.size() && !TakePage(wait)) return WithoutEvent();
   absl::MutexLock lock(&places_mutex_);
-  while (next_taken_ < taken_.size()) {
-    Item& item = taken_[next_taken_++];
+  while (next_taken_ < taken_.items.size()) {
+    Item& item = taken_.items[next_taken_++];
     current_.Advance(item.event.position, item.offset, item.leaf);
     if (!item.wanted) continue;
     FollowMessage message;

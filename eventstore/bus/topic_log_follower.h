@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <thread>
@@ -58,6 +59,9 @@ class TopicLogFollower final : public Follower, public PlaceSource {
     bool wanted = false;
     int64_t offset = 0;
     Digest leaf{};
+  };
+  struct Page {
+    std::vector<Item> items;
     size_t bytes = 0;
   };
 
@@ -66,7 +70,7 @@ class TopicLogFollower final : public Follower, public PlaceSource {
   absl::Status ReadUntilError();
   absl::Status ReadPage(TopicReader& reader);
   absl::StatusOr<Item> ItemOf(BusRecord record);
-  absl::Status Buffer(std::vector<Item> items, bool at_end);
+  absl::Status Buffer(Page page, bool at_end);
   bool WaitForRoom() const;
   void RefreshHead();
   void WaitToRetry(absl::Duration wait) const;
@@ -74,7 +78,7 @@ class TopicLogFollower final : public Follower, public PlaceSource {
   void Break(absl::Status status);
 
   // The reader's part.
-  bool TakeItems(absl::Duration wait);
+  bool TakePage(absl::Duration wait);
   absl::StatusOr<FollowMessage> WithoutEvent();
 
   const TopicFollowerOptions options_;
@@ -90,7 +94,7 @@ class TopicLogFollower final : public Follower, public PlaceSource {
   absl::Time next_refresh_ = absl::InfinitePast();
 
   // Touched by Next() alone.
-  std::vector<Item> taken_;
+  Page taken_;
   size_t next_taken_ = 0;
   bool said_caught_up_ = false;
 
@@ -99,7 +103,7 @@ class TopicLogFollower final : public Follower, public PlaceSource {
   TopicPlace previous_ ABSL_GUARDED_BY(places_mutex_);  // of the one before
 
   mutable absl::Mutex mutex_;
-  std::vector<Item> buffer_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Page> buffer_ ABSL_GUARDED_BY(mutex_);
   size_t buffer_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t taken_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   bool at_end_ ABSL_GUARDED_BY(mutex_) = false;

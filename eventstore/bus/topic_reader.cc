@@ -34,7 +34,31 @@ std::optional<std::string> BytesOf(const void* data, size_t size) {
   return std::string(static_cast<const char*>(data), size);
 }
 
-BusRecord RecordOf(const rd_kafka_message_t& message) {
+using HeaderNames = std::optional<std::vector<std::string>>;
+
+void TakeHeaders(const rd_kafka_headers_t* headers, const HeaderNames& wanted, BusRecord& record) {
+  const char* name = nullptr;
+  const void* value = nullptr;
+  size_t size = 0;
+  if (wanted.has_value()) {
+    record.headers.reserve(wanted->size());
+    for (const std::string& one : *wanted) {
+      if (rd_kafka_header_get(headers, 0, one.c_str(), &value, &size) ==
+          RD_KAFKA_RESP_ERR_NO_ERROR) {
+        record.headers.emplace_back(one, BytesOf(value, size).value_or(""));
+      }
+    }
+    return;
+  }
+  record.headers.reserve(rd_kafka_header_cnt(headers));
+  for (size_t i = 0;
+       rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR;
+       ++i) {
+    record.headers.emplace_back(name, BytesOf(value, size).value_or(""));
+  }
+}
+
+BusRecord RecordOf(const rd_kafka_message_t& message, const HeaderNames& wanted) {
   BusRecord record;
   record.topic = rd_kafka_topic_name(message.rkt);
   record.partition = message.partition;
@@ -43,14 +67,8 @@ BusRecord RecordOf(const rd_kafka_message_t& message) {
   record.value = BytesOf(message.payload, message.len);
   record.timestamp_ms = rd_kafka_message_timestamp(&message, nullptr);
   rd_kafka_headers_t* headers = nullptr;
-  if (rd_kafka_message_headers(&message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) return record;
-  const char* name = nullptr;
-  const void* value = nullptr;
-  size_t size = 0;
-  for (size_t i = 0;
-       rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR;
-       ++i) {
-    record.headers.emplace_back(name, BytesOf(value, size).value_or(""));
+  if (rd_kafka_message_headers(&message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    TakeHeaders(headers, wanted, record);
   }
   return record;
 }
@@ -187,7 +205,7 @@ absl::StatusOr<TopicReader::Page> TopicReader::Read(size_t records_max, absl::Du
     if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
       page.at_end = true;
     } else if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-      page.records.push_back(RecordOf(*message));
+      page.records.push_back(RecordOf(*message, headers_));
     } else if (message->err != RD_KAFKA_RESP_ERR__TRANSPORT &&
                message->err != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
       // A lost connection is made anew; the deadline is the caller's.

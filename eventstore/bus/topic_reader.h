@@ -50,6 +50,9 @@ class TopicReader {
   // Starts to read at an offset (0: at what is kept), instead of where it read before.
   [[nodiscard]] absl::Status Seek(const std::string& topic, int32_t partition, int64_t offset);
 
+  // From now on records come with these headers alone: what nobody asks for is not copied.
+  void KeepHeaders(std::vector<std::string> names) { headers_ = std::move(names); }
+
   // Ends reading, until the next Seek(): a reader that rests asks brokers for nothing.
   [[nodiscard]] absl::Status Rest();
 
@@ -76,6 +79,7 @@ class TopicReader {
                                                     int64_t offset, const Deadline& deadline);
 
   const KafkaClient client_;
+  std::optional<std::vector<std::string>> headers_;  // none: all
 };
 
 }  // namespace records::eventstore

@@ -186,7 +186,10 @@ TEST_F(TopicPlaceTest, IsRememberedWithTheLastFewOfItsPartition) {
 TEST(TopicBoardTest, AWaitEndsWithADeliveryAndWithTheEnd) {
   TopicBoard board(2);
   const uint64_t seen = board.WaitForBatch(0, absl::ZeroDuration());
-  std::thread other([&board] { board.Delivered({1, 7}); });
+  std::thread other([&board] {
+    board.RaiseHead({1, 7});
+    board.Delivered(1);
+  });
   EXPECT_EQ(board.WaitForBatch(seen, absl::InfiniteDuration()), seen + 1);
   other.join();
   EXPECT_EQ(board.Head(1), (Position{1, 7}));
