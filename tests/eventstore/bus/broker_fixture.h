@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <thread>
 #include <vector>
@@ -77,6 +78,18 @@ class Broker {
   std::string address_;
 };
 
+// A topic that was just made is not known at once to who asks.
+inline void WaitUntilThere(const KafkaSettings& settings, const TopicDescription& topic) {
+  auto reader = TopicReader::Open(settings);
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  const absl::Time deadline = absl::Now() + kBrokerTimeout;
+  absl::StatusOr<int32_t> count;
+  do {
+    count = (*reader)->CountPartitions(topic.name, kBrokerTimeout);
+  } while ((!count.ok() || *count != topic.partitions) && absl::Now() < deadline);
+  ASSERT_TRUE(count.ok()) << count.status();
+}
+
 // The topics that a relay of one log needs, and those of its work streams with fewer partitions.
 inline void MakeTopics(const KafkaSettings& settings, const std::string& prefix, int32_t partitions,
                        const std::vector<std::string>& streams = {},
@@ -97,6 +110,7 @@ inline void MakeTopics(const KafkaSettings& settings, const std::string& prefix,
   for (const TopicDescription& topic : topics) {
     const absl::Status status = (*admin)->Create(topic, kBrokerTimeout);
     ASSERT_TRUE(status.ok()) << status;
+    WaitUntilThere(settings, topic);
   }
 }
 
@@ -112,12 +126,13 @@ inline void MakeAnew(const KafkaSettings& settings, const TopicDescription& topi
     std::this_thread::yield();
   }
   ASSERT_TRUE(made.ok()) << made;
+  WaitUntilThere(settings, topic);
 }
 
-// Waits until no transaction is open in a partition: brokers acknowledge one before who reads what
-// is committed sees it.
+// Waits until no transaction is open in partitions of a topic: brokers acknowledge one before who
+// reads what is committed sees it.
 inline void WaitUntilCommitted(const KafkaSettings& settings, const std::string& topic,
-                               int32_t partition) {
+                               const std::vector<int32_t>& partitions) {
   std::vector<KafkaClient> clients;
   for (const char* isolation : {"read_uncommitted", "read_committed"}) {
     auto client = OpenKafkaClient(RD_KAFKA_CONSUMER, settings,
@@ -125,7 +140,7 @@ inline void WaitUntilCommitted(const KafkaSettings& settings, const std::string&
     ASSERT_TRUE(client.ok()) << client.status();
     clients.push_back(*std::move(client));
   }
-  const auto end = [&](const KafkaClient& client) -> int64_t {
+  const auto end = [&](const KafkaClient& client, int32_t partition) -> int64_t {
     int64_t low = 0;
     int64_t high = 0;
     const auto code = rd_kafka_query_watermark_offsets(client.get(), topic.c_str(), partition, &low,
@@ -133,18 +148,20 @@ inline void WaitUntilCommitted(const KafkaSettings& settings, const std::string&
     EXPECT_EQ(code, RD_KAFKA_RESP_ERR_NO_ERROR) << rd_kafka_err2name(code);
     return high;
   };
-  const int64_t written = end(clients[0]);
-  const absl::Time deadline = absl::Now() + kBrokerTimeout;
-  while (end(clients[1]) < written) {
-    ASSERT_LT(absl::Now(), deadline) << topic << "/" << partition << " has an open transaction";
-    std::this_thread::yield();
+  for (const int32_t partition : partitions) {
+    const int64_t written = end(clients[0], partition);
+    const absl::Time deadline = absl::Now() + kBrokerTimeout;
+    while (end(clients[1], partition) < written) {
+      ASSERT_LT(absl::Now(), deadline) << topic << "/" << partition << " has an open transaction";
+      std::this_thread::yield();
+    }
   }
 }
 
 // All committed records of a partition, once no transaction is open there.
 inline std::vector<BusRecord> ReadTopic(const KafkaSettings& settings, const std::string& topic,
                                         int32_t partition) {
-  WaitUntilCommitted(settings, topic, partition);
+  WaitUntilCommitted(settings, topic, {partition});
   auto reader = TopicReader::Open(settings);
   EXPECT_TRUE(reader.ok()) << reader.status();
   EXPECT_TRUE((*reader)->Seek(topic, partition, 0).ok());
@@ -176,9 +193,17 @@ class BrokerTest : public ::testing::Test {
     return options;
   }
 
-  static void WaitForAll(const Relay& relay) {
+  // Until all that the log holds is published, and readers of the log's topic can see it.
+  void WaitForAll(const Relay& relay) {
     const absl::Status status = relay.WaitForAll(absl::Now() + kBrokerTimeout);
     ASSERT_TRUE(status.ok()) << status;
+    auto reader = TopicReader::Open(broker_->settings());
+    ASSERT_TRUE(reader.ok()) << reader.status();
+    const auto count = (*reader)->CountPartitions(LogTopic(prefix_), kBrokerTimeout);
+    ASSERT_TRUE(count.ok()) << count.status();
+    std::vector<int32_t> partitions(static_cast<size_t>(*count));
+    std::iota(partitions.begin(), partitions.end(), 0);
+    WaitUntilCommitted(broker_->settings(), LogTopic(prefix_), partitions);
   }
 
   inline static std::unique_ptr<Broker> broker_;
