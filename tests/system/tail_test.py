@@ -6,10 +6,9 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import PATIENCE_SECONDS, RECORDSCTL, ROOT, BusTest, main, wait_until  # noqa: E402
+from harness import BROKER_SECONDS, PATIENCE_SECONDS, RECORDSCTL, BusTest, main, wait_until  # noqa: E402
 
 ADMIN = "system-operation"
 # Of a call after the backup, made again after the restore.
@@ -62,7 +61,8 @@ class TailTest(BusTest):
         """The relay goes on, and what readers of the topics get is the log, each event once."""
         self.wait_until_published()
         events = self.events()
-        wait_until(lambda: self.gauge("records_relay_compared") >= events, "the reconciler to read all")
+        wait_until(lambda: self.gauge("records_relay_compared") >= events, "the reconciler to read all",
+                   BROKER_SECONDS)
         self.assertEqual(self.gauge("records_relay_differences"), 0, self.server.log()[-3000:])
         self.assertNotIn("EVENT_", self.server.log())
 
@@ -98,7 +98,7 @@ class TailTest(BusTest):
         self.assertEqual(self.restore(behind).returncode, 0)
         self.serve_restored(behind)
         wait_until(lambda: re.search('"event":"relay","state":"refused","why":"LOG_BEHIND_TOPICS', self.server.log()),
-                   "the relay to refuse")
+                   "the relay to refuse", BROKER_SECONDS)
         self.assertEqual(self.gauge("records_relay_running"), 0)
         self.assertEqual(self.server.stop(), 0)
 
