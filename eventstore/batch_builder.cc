@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "eventstore/crypto.h"
 #include "eventstore/planted_bug.h"
+#include "eventstore/start_of_day.h"
 
 namespace records::eventstore {
 namespace {
@@ -43,11 +44,6 @@ std::optional<std::string> Violated(const Expectation& expectation, uint64_t nex
       return absl::StrCat("revision ", expectation.revision.value);
   }
   return "an expectation of a known kind";
-}
-
-absl::Time StartOfDay(absl::Time time) {
-  const absl::TimeZone utc = absl::UTCTimeZone();
-  return absl::FromCivil(absl::ToCivilDay(time, utc), utc);
 }
 
 Decision Reject(absl::Status status) { return {.outcome = std::move(status)}; }

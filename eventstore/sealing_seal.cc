@@ -10,6 +10,7 @@
 #include "eventstore/sealing_fields.h"
 #include "eventstore/sealing_padding.h"
 #include "eventstore/sealing_plan.h"
+#include "eventstore/start_of_day.h"
 #include "eventstore/status_macros.h"
 #include "google/protobuf/arena.h"
 
@@ -260,12 +261,8 @@ absl::Status CheckHeader(const EventHeader& header) {
 }
 
 int64_t ClearTime(const EventHeader& header) {
-  absl::Time time = header.occurred_at;
-  if (header.time_precision == records::log::v1::TIME_PRECISION_DAY) {
-    const absl::TimeZone utc = absl::UTCTimeZone();
-    time = absl::FromCivil(absl::ToCivilDay(time, utc), utc);
-  }
-  return absl::ToUnixMicros(time);
+  const bool day_only = header.time_precision == records::log::v1::TIME_PRECISION_DAY;
+  return absl::ToUnixMicros(day_only ? StartOfDay(header.occurred_at) : header.occurred_at);
 }
 
 void SetClearHeader(const EventHeader& header, Event* event) {

@@ -9,6 +9,7 @@
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "eventstore/planted_bug.h"
+#include "eventstore/start_of_day.h"
 
 namespace records::eventstore {
 namespace {
@@ -20,10 +21,6 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 std::string TimeText(int64_t microseconds) {
   return absl::FormatTime("%Y-%m-%dT%H:%M:%E*SZ", absl::FromUnixMicros(microseconds),
                           absl::UTCTimeZone());
-}
-
-absl::Time StartOfDay(absl::Time time) {
-  return absl::FromCivil(absl::ToCivilDay(time, absl::UTCTimeZone()), absl::UTCTimeZone());
 }
 
 Headers CloudEventHeaders(const StoreId& log, std::string id, std::string type, std::string subject,

@@ -33,11 +33,10 @@ absl::StatusOr<StreamRecords> ReadStream(const EventLog& log, const RelayOptions
   }
   StreamRecords records{.topic = name};
   for (int32_t partition = 0; partition < count; ++partition) {
-    ASSIGN_OR_RETURN(records.tails.emplace_back(),
-                     reader.ReadLast(topic, partition, options.broker_timeout));
-    ASSIGN_OR_RETURN(const bool untouched,
-                     reader.IsUntouched(topic, partition, options.broker_timeout));
-    records.untouched.push_back(untouched);
+    ASSIGN_OR_RETURN(TopicReader::Tail tail,
+                     reader.ReadTail(topic, partition, options.broker_timeout));
+    records.tails.push_back(std::move(tail.last));
+    records.untouched.push_back(tail.untouched);
   }
   records.read_all = [&reader, &options, topic](size_t partition, const StreamRecords::Take& take) {
     return reader.ReadAll(topic, static_cast<int32_t>(partition), options.broker_timeout, take);

@@ -4,20 +4,10 @@
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
+#include "eventstore/bus/topic_check.h"
 #include "eventstore/status_macros.h"
 
 namespace records::eventstore {
-namespace {
-
-std::string Where(const BusRecord& record) {
-  return absl::StrCat(record.topic, "/", record.partition, " at offset ", record.offset);
-}
-
-absl::Status Differs(const BusRecord& record, absl::string_view what) {
-  return absl::DataLossError(absl::StrCat("TOPIC_DIFFERS: ", Where(record), " ", what));
-}
-
-}  // namespace
 
 StreamCheck::StreamCheck(const EventLog& log, const WorkStreams& work, std::string topic,
                          int32_t partition, int32_t topic_partitions)
@@ -34,13 +24,13 @@ absl::Status StreamCheck::Take(const BusRecord& record) {
   const auto reference = work_.OpenReference(topic_, record.value.value_or(""));
   if (!reference.ok()) {
     next_offset_ = record.offset + 1;
-    return Differs(record, "was written by no relay of this log");
+    return TopicDiffers(record, "was written by no relay of this log");
   }
   const Position position = reference->position;
   if (position.partition >= last_.size() ||
       static_cast<int32_t>(position.partition) % topic_partitions_ != partition_) {
     next_offset_ = record.offset + 1;
-    return Differs(record, "is of another partition");
+    return TopicDiffers(record, "is of another partition");
   }
   const auto event = log_.ReadAt(Ledger::kEvents, position);
   const bool is_there = !absl::IsNotFound(event.status()) && !absl::IsOutOfRange(event.status());
@@ -49,24 +39,24 @@ absl::Status StreamCheck::Take(const BusRecord& record) {
   uint64_t& last = last_[position.partition];
   const uint64_t before = std::exchange(last, std::max(last, position.sequence));
   if (!is_there) {
-    return absl::OutOfRangeError(
-        absl::StrCat("LOG_BEHIND_TOPICS: ", Where(record), " has an event that the log does not"));
+    return absl::OutOfRangeError(absl::StrCat("LOG_BEHIND_TOPICS: ", WhereRead(record),
+                                              " has an event that the log does not"));
   }
   if (position.sequence <= before) {
-    return absl::AlreadyExistsError(absl::StrCat("EVENT_REPEATED: ", Where(record)));
+    return absl::AlreadyExistsError(absl::StrCat("EVENT_REPEATED: ", WhereRead(record)));
   }
   RETURN_IF_ERROR(Compare(record, *event, *reference));
   const std::string expected = work_.IdOf(topic_, {position.partition, before});
   // Of the first that is read, what was before it may be gone by retention.
   if (before == 0 || record.Header("records_previous") == expected) return absl::OkStatus();
   return absl::FailedPreconditionError(
-      absl::StrCat("EVENT_MISSING: between ", Where(record), " and the one before it"));
+      absl::StrCat("EVENT_MISSING: between ", WhereRead(record), " and the one before it"));
 }
 
 absl::Status StreamCheck::Compare(const BusRecord& record, const StoredEvent& event,
                                   const WorkReference& reference) const {
   if (record.Header("ce_id") != work_.IdOf(topic_, reference.position)) {
-    return Differs(record, "has another id than its event");
+    return TopicDiffers(record, "has another id than its event");
   }
   ASSIGN_OR_RETURN(const std::vector<WorkItem> items, work_.ItemsOf(event));
   const auto item =
@@ -80,7 +70,7 @@ absl::Status StreamCheck::Compare(const BusRecord& record, const StoredEvent& ev
   ASSIGN_OR_RETURN(const bool has_keys, work_.HasKeysOf(event));
   // A restored log may have it without its keys; its subject's name is another one now.
   if (!has_keys) return absl::OkStatus();
-  return Differs(record, "is under other names than its event");
+  return TopicDiffers(record, "is under other names than its event");
 }
 
 absl::Status StreamCheck::CheckEnd(Position published) const {

@@ -5,17 +5,14 @@
 #include "eventstore/status_macros.h"
 
 namespace records::eventstore {
-namespace {
 
-std::string Where(const BusRecord& record) {
+std::string WhereRead(const BusRecord& record) {
   return absl::StrCat(record.topic, "/", record.partition, " at offset ", record.offset);
 }
 
-absl::Status Differs(const BusRecord& record, absl::string_view what) {
-  return absl::DataLossError(absl::StrCat("TOPIC_DIFFERS: ", Where(record), " ", what));
+absl::Status TopicDiffers(const BusRecord& record, absl::string_view what) {
+  return absl::DataLossError(absl::StrCat("TOPIC_DIFFERS: ", WhereRead(record), " ", what));
 }
-
-}  // namespace
 
 absl::Status TopicCheck::Take(const BusRecord& record) {
   // A topic that was made anew, or that a broker cut: read again from its beginning.
@@ -23,7 +20,7 @@ absl::Status TopicCheck::Take(const BusRecord& record) {
   const auto position = PositionOf(record);
   if (!position.ok() || position->partition != last_.partition) {
     next_offset_ = record.offset + 1;
-    return Differs(record, position.ok() ? "is of another partition" : "says no position");
+    return TopicDiffers(record, position.ok() ? "is of another partition" : "says no position");
   }
   const auto event = log_.ReadAt(Ledger::kEvents, *position);
   const bool is_there = !absl::IsNotFound(event.status()) && !absl::IsOutOfRange(event.status());
@@ -32,22 +29,23 @@ absl::Status TopicCheck::Take(const BusRecord& record) {
   last_ = *position;
   next_offset_ = record.offset + 1;
   if (!is_there) {
-    return absl::OutOfRangeError(absl::StrCat("LOG_BEHIND_TOPICS: ", Where(record), " has event ",
-                                              position->sequence, ", which the log does not have"));
+    return absl::OutOfRangeError(absl::StrCat("LOG_BEHIND_TOPICS: ", WhereRead(record),
+                                              " has event ", position->sequence,
+                                              ", which the log does not have"));
   }
-  if (record.value != event->bytes) return Differs(record, "has other bytes than the log");
+  if (record.value != event->bytes) return TopicDiffers(record, "has other bytes than the log");
   if (record.Header("records_previous") !=
       absl::StrCat(position->partition, "/", position->sequence - 1)) {
-    return Differs(record, "names another event as the one before it");
+    return TopicDiffers(record, "names another event as the one before it");
   }
   if (position->sequence == before.sequence + 1) return absl::OkStatus();
   if (position->sequence <= before.sequence) {
     last_ = before;
-    return absl::AlreadyExistsError(absl::StrCat("EVENT_REPEATED: ", Where(record), " has event ",
-                                                 position->sequence, " again"));
+    return absl::AlreadyExistsError(absl::StrCat("EVENT_REPEATED: ", WhereRead(record),
+                                                 " has event ", position->sequence, " again"));
   }
-  return absl::FailedPreconditionError(absl::StrCat("EVENT_MISSING: ", Where(record), " has event ",
-                                                    position->sequence, " after ",
+  return absl::FailedPreconditionError(absl::StrCat("EVENT_MISSING: ", WhereRead(record),
+                                                    " has event ", position->sequence, " after ",
                                                     before.sequence));
 }
 

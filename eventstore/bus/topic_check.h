@@ -9,6 +9,11 @@
 
 namespace records::eventstore {
 
+// What checks of topics say: where a record was read, and that it is not as it must be
+// (kDataLoss).
+std::string WhereRead(const BusRecord& record);
+absl::Status TopicDiffers(const BusRecord& record, absl::string_view what);
+
 // Holds one partition of the log's topic against the log, record by record, in the order of
 // offsets.
 //

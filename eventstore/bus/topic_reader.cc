@@ -126,12 +126,18 @@ absl::StatusOr<int32_t> TopicReader::CountPartitions(const std::string& topic,
 absl::StatusOr<std::optional<BusRecord>> TopicReader::ReadLast(const std::string& topic,
                                                                int32_t partition,
                                                                absl::Duration timeout) {
+  ASSIGN_OR_RETURN(Tail tail, ReadTail(topic, partition, timeout));
+  return std::move(tail.last);
+}
+
+absl::StatusOr<TopicReader::Tail> TopicReader::ReadTail(const std::string& topic, int32_t partition,
+                                                        absl::Duration timeout) {
   const Deadline deadline(timeout);
   ASSIGN_OR_RETURN(const Ends ends, FindEnds(topic, partition, timeout));
   for (int64_t back = kLookBackFirst;; back *= 16) {
     const int64_t start = std::max(ends.low, ends.high - back);
     ASSIGN_OR_RETURN(auto record, LastFrom(topic, partition, start, deadline));
-    if (record || start == ends.low) return record;
+    if (record || start == ends.low) return Tail{std::move(record), ends.high == 0};
   }
 }
 
@@ -143,12 +149,6 @@ absl::StatusOr<TopicReader::Ends> TopicReader::FindEnds(const std::string& topic
                                        &ends.high, KafkaMilliseconds(timeout)),
       absl::StrCat("asking for the ends of ", topic, "/", partition)));
   return ends;
-}
-
-absl::StatusOr<bool> TopicReader::IsUntouched(const std::string& topic, int32_t partition,
-                                              absl::Duration timeout) {
-  ASSIGN_OR_RETURN(const Ends ends, FindEnds(topic, partition, timeout));
-  return ends.high == 0;
 }
 
 absl::Status TopicReader::ReadAll(const std::string& topic, int32_t partition,

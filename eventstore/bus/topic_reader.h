@@ -37,9 +37,13 @@ class TopicReader {
                                                                   int32_t partition,
                                                                   absl::Duration timeout);
 
-  // Whether a partition never had a record since its topic was made.
-  [[nodiscard]] absl::StatusOr<bool> IsUntouched(const std::string& topic, int32_t partition,
-                                                 absl::Duration timeout);
+  // As ReadLast(), and whether the partition never had a record since its topic was made.
+  struct Tail {
+    std::optional<BusRecord> last;
+    bool untouched = false;
+  };
+  [[nodiscard]] absl::StatusOr<Tail> ReadTail(const std::string& topic, int32_t partition,
+                                              absl::Duration timeout);
 
   // Gives every committed record of a partition, in their order, until `take` refuses one. Each
   // page must come within `timeout`.

@@ -11,6 +11,7 @@
 #include "eventstore/part_keys.h"
 #include "eventstore/planted_bug.h"
 #include "eventstore/sealing_plan.h"
+#include "eventstore/start_of_day.h"
 #include "eventstore/status_macros.h"
 #include "records/log/v1/options.pb.h"
 
@@ -38,11 +39,6 @@ std::string PositionBytes(Position position) {
   internal::AppendBigEndian(bytes, static_cast<uint16_t>(position.partition));
   internal::AppendBigEndian(bytes, position.sequence);
   return bytes;
-}
-
-absl::Time StartOfDay(int64_t microseconds) {
-  const absl::TimeZone utc = absl::UTCTimeZone();
-  return absl::FromCivil(absl::ToCivilDay(absl::FromUnixMicros(microseconds), utc), utc);
 }
 
 absl::Status NoReference() {
@@ -160,7 +156,7 @@ absl::StatusOr<WorkItem> WorkStreams::ItemOn(absl::string_view topic, const Stor
                 .type = erased ? std::string(kErasedType) : event.event.type(),
                 .reference = {},
                 .erased = erased,
-                .day = StartOfDay(event.event.recorded_at_us()),
+                .day = StartOfDay(absl::FromUnixMicros(event.event.recorded_at_us())),
                 .data_subject = {}};
   std::string content = PositionBytes(event.position);
   content.push_back(static_cast<char>(erased ? kErasedKind : 0));

@@ -112,12 +112,9 @@ class ServiceChecker {
 
   static std::set<std::string> WorkStreamsOf(absl::Span<const FileDescriptor* const> event_files) {
     std::set<std::string> streams;
-    for (const FileDescriptor* file : event_files) {
-      for (int i = 0; i < file->message_type_count(); ++i) {
-        const auto& event =
-            file->message_type(i)->options().GetExtension(records::log::v1::event_type);
-        streams.insert(event.topics().begin(), event.topics().end());
-      }
+    for (const Descriptor* type : EventTypesOf(event_files)) {
+      const auto& topics = type->options().GetExtension(records::log::v1::event_type).topics();
+      streams.insert(topics.begin(), topics.end());
     }
     return streams;
   }

@@ -45,9 +45,10 @@ std::vector<const google::protobuf::FileDescriptor*> EventFiles() {
           events::Restricted::descriptor()->file()};
 }
 
-std::vector<const google::protobuf::Descriptor*> EventTypes() {
+std::vector<const google::protobuf::Descriptor*> EventTypesOf(
+    absl::Span<const google::protobuf::FileDescriptor* const> files) {
   std::vector<const google::protobuf::Descriptor*> types;
-  for (const google::protobuf::FileDescriptor* file : EventFiles()) {
+  for (const google::protobuf::FileDescriptor* file : files) {
     for (int i = 0; i < file->message_type_count(); ++i) {
       const google::protobuf::Descriptor* type = file->message_type(i);
       if (type->options().HasExtension(records::log::v1::event_type)) types.push_back(type);
@@ -55,6 +56,8 @@ std::vector<const google::protobuf::Descriptor*> EventTypes() {
   }
   return types;
 }
+
+std::vector<const google::protobuf::Descriptor*> EventTypes() { return EventTypesOf(EventFiles()); }
 
 absl::StatusOr<MethodTable> MethodTable::Create(
     absl::Span<const google::protobuf::FileDescriptor* const> files) {

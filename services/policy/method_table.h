@@ -21,7 +21,9 @@ namespace records::services {
 // file is added here; a test compares the lists with the folders.
 std::vector<const google::protobuf::FileDescriptor*> ApiFiles();
 std::vector<const google::protobuf::FileDescriptor*> EventFiles();
-// The event types in these, in the order of the files.
+// The event types of files, in their order; and of EventFiles().
+std::vector<const google::protobuf::Descriptor*> EventTypesOf(
+    absl::Span<const google::protobuf::FileDescriptor* const> files);
 std::vector<const google::protobuf::Descriptor*> EventTypes();
 
 // View and action of every method, by the full name of its descriptor:

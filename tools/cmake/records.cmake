@@ -140,7 +140,7 @@ endfunction()
 #   unit (default)  one library, fakes at its ports        fault    what breaks: crashes, flipped bytes, full disks
 #   system          drives real processes                  threads  our own threads, also run under ThreadSanitizer
 #   slow            only in tools/test --full              lint     checks of the tree itself
-#   kafka           starts a real broker: one such test at a time, beside others
+#   kafka           starts a real broker: two such tests at a time, beside others
 set(RECORDS_TEST_LABELS unit fault system threads slow lint kafka)
 if(RECORDS_BUILD_TESTS)
   foreach(label IN LISTS RECORDS_TEST_LABELS)
@@ -156,7 +156,12 @@ function(_records_apply_labels name)
   endforeach()
   set_tests_properties(${name} PROPERTIES LABELS "${ARGN}")
   if("kafka" IN_LIST ARGN)
-    set_tests_properties(${name} PROPERTIES RESOURCE_LOCK broker)
+    # By turns one of two locks.
+    get_property(tests GLOBAL PROPERTY RECORDS_BROKER_TESTS)
+    list(LENGTH tests count)
+    math(EXPR lock "${count} % 2")
+    set_property(GLOBAL APPEND PROPERTY RECORDS_BROKER_TESTS ${name})
+    set_tests_properties(${name} PROPERTIES RESOURCE_LOCK "broker${lock}")
   endif()
 endfunction()
 

@@ -10,6 +10,7 @@
 #include "eventstore/bus/log_topic.h"
 #include "eventstore/bus/topic_register.h"
 #include "nlohmann/json.hpp"
+#include "services/policy/method_table.h"
 #include "tests/eventstore/sealing_fixture.h"
 
 namespace records::tools {
@@ -30,7 +31,7 @@ std::string ReadFile(const std::string& path) {
 std::string Rendered() {
   const auto reg = eventstore::ParseTopicRegister(kTopicsFile, ReadFile(kTopicsFile));
   EXPECT_TRUE(reg.ok()) << reg.status();
-  return RenderAsyncApi(*reg, EventTypesOfBus());
+  return RenderAsyncApi(*reg, services::EventTypes());
 }
 
 TEST(AsyncApiTest, TheDeployedDocumentIsUpToDate) {
@@ -39,7 +40,7 @@ TEST(AsyncApiTest, TheDeployedDocumentIsUpToDate) {
 }
 
 TEST(AsyncApiTest, NoEventTypeIsLeftOut) {
-  EXPECT_THAT(EventTypesOfBus(), UnorderedElementsAreArray(eventstore::testing::EventTypes()));
+  EXPECT_THAT(services::EventTypes(), UnorderedElementsAreArray(eventstore::testing::EventTypes()));
 }
 
 // Checks that each "$ref" below leads somewhere.

@@ -8,11 +8,6 @@
 #include "absl/strings/str_replace.h"
 #include "eventstore/bus/bus_plan.h"
 #include "nlohmann/json.hpp"
-#include "records/events/v1/access.pb.h"
-#include "records/events/v1/asb.pb.h"
-#include "records/events/v1/contact.pb.h"
-#include "records/events/v1/customer.pb.h"
-#include "records/events/v1/erasure.pb.h"
 #include "records/log/v1/bus.pb.h"
 #include "records/log/v1/event.pb.h"
 #include "records/log/v1/options.pb.h"
@@ -21,7 +16,6 @@ namespace records::tools {
 namespace {
 
 namespace bus = records::bus::v1;
-namespace events = records::events::v1;
 using google::protobuf::Descriptor;
 using google::protobuf::EnumDescriptor;
 using google::protobuf::FieldDescriptor;
@@ -250,25 +244,10 @@ class AsyncApiDocument {
 
 }  // namespace
 
-std::vector<const Descriptor*> EventTypesOfBus() {
-  std::vector<const Descriptor*> types;
-  for (const Descriptor* one :
-       {events::RoleGranted::descriptor(), events::AsbReported::descriptor(),
-        events::ContactRecorded::descriptor(), events::CustomerRegistered::descriptor(),
-        events::SubjectErased::descriptor()}) {
-    const google::protobuf::FileDescriptor& file = *one->file();
-    for (int i = 0; i < file.message_type_count(); ++i) {
-      const Descriptor* type = file.message_type(i);
-      if (type->options().HasExtension(records::log::v1::event_type)) types.push_back(type);
-    }
-  }
-  std::sort(types.begin(), types.end(),
-            [](const auto* a, const auto* b) { return a->full_name() < b->full_name(); });
-  return types;
-}
-
 std::string RenderAsyncApi(const bus::TopicRegister& reg,
-                           const std::vector<const Descriptor*>& event_types) {
+                           std::vector<const Descriptor*> event_types) {
+  std::sort(event_types.begin(), event_types.end(),
+            [](const auto* a, const auto* b) { return a->full_name() < b->full_name(); });
   return AsyncApiDocument(reg, event_types)
              .Build()
              .dump(2, ' ', false, Json::error_handler_t::replace) +

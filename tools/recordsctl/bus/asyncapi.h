@@ -9,13 +9,11 @@
 
 namespace records::tools {
 
-// Every event type of records.events.v1, in the order of their names.
-std::vector<const google::protobuf::Descriptor*> EventTypesOfBus();
-
 // The AsyncAPI 3.0 document of the topics, as JSON with a line feed at its end: each topic a
 // channel with its parameters, the event types on it its messages, and what a principal may do an
-// operation. Pure. REQUIRES: a register that ValidateTopicRegister() lets pass.
+// operation. In the order of names. Pure. REQUIRES: a register that ValidateTopicRegister() lets
+// pass.
 std::string RenderAsyncApi(const records::bus::v1::TopicRegister& reg,
-                           const std::vector<const google::protobuf::Descriptor*>& event_types);
+                           std::vector<const google::protobuf::Descriptor*> event_types);
 
 }  // namespace records::tools

@@ -1,6 +1,7 @@
 #include <memory>
 
 #include "eventstore/bus/topic_register.h"
+#include "services/policy/method_table.h"
 #include "tools/recordsctl/bus/asyncapi.h"
 #include "tools/recordsctl/bus/bus_run.h"
 #include "tools/recordsctl/bus/topic_source.h"
@@ -39,7 +40,7 @@ void AddVerb(CLI::App* noun, Session& session, BusVerb verb, const std::string& 
 int PrintAsyncApi(Session& session, const std::string& topics) {
   const auto reg = ReadTopicRegister(topics);
   absl::Status status = reg.status();
-  const auto types = EventTypesOfBus();
+  const auto types = services::EventTypes();
   if (status.ok()) status = eventstore::CheckEventTopics(*reg, types);
   if (!status.ok()) {
     session.err << "recordsctl: the register of topics is refused\n"
