@@ -7,7 +7,8 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import BIN, ROOT, SystemTest, main  # noqa: E402
 
-STORY_SECONDS_MAX = 300
+# About a minute; a busy machine takes much longer.
+STORY_SECONDS_MAX = 600
 
 
 class DemoKafkaTest(SystemTest):
