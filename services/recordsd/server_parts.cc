@@ -219,8 +219,13 @@ absl::Status Server::Parts::OpenViews() {
 
 void Server::Parts::MakeServices() {
   runtime = std::make_unique<Runtime>(
-      Runtime{*log, *keys, *sealer, *work, eventstore::SystemClock(), eventstore::SystemRandom(),
-              *executor, *bulk_executor, *categories, *lawful_bases, options.organisation});
+      Runtime{{*log, *keys, eventstore::SystemClock(), *executor, options.organisation},
+              *sealer,
+              *work,
+              eventstore::SystemRandom(),
+              *bulk_executor,
+              *categories,
+              *lawful_bases});
   tracer = std::make_unique<Tracer>(*runtime);
   authoriser = std::make_unique<Authoriser>(*runtime, *decisions, *methods, *grants_view,
                                             *authenticator, *tracer);
@@ -236,8 +241,9 @@ void Server::Parts::MakeServices() {
   erasures =
       std::make_unique<ErasureServiceImpl>(MakeBackend(), *erasure_register, *erasure_worker);
   if (timeline_reader != nullptr) {
-    timelines =
-        std::make_unique<TimelineServiceImpl>(MakeBackend(), *timeline->runner, *timeline_reader);
+    timeline_views = std::make_unique<WholeTimeline>(*timeline->runner, *timeline_reader);
+    gate = std::make_unique<LocalGate>(MakeBackend());
+    timelines = std::make_unique<TimelineServiceImpl>(*runtime, *gate, *timeline_views);
   }
 }
 

@@ -21,6 +21,7 @@
 #include "services/backup/backup_service.h"
 #include "services/contact/contact_service.h"
 #include "services/customer/customer_service.h"
+#include "services/customer/local_gate.h"
 #include "services/erasure/erasure_register.h"
 #include "services/erasure/erasure_service.h"
 #include "services/erasure/erasure_worker.h"
@@ -88,6 +89,8 @@ struct Server::Parts {
   std::unique_ptr<Metrics> metrics;
   std::unique_ptr<CustomerServiceImpl> customers;
   std::unique_ptr<ContactServiceImpl> contacts;
+  std::unique_ptr<ReadGate> gate;
+  std::unique_ptr<TimelineViews> timeline_views;
   std::unique_ptr<TimelineServiceImpl> timelines;
   std::unique_ptr<AccessServiceImpl> access;
   std::unique_ptr<LedgerServiceImpl> ledger;

@@ -250,7 +250,7 @@ absl::StatusOr<std::string> CommandRunner::WriteToken(const Authorised& caller,
   return runtime_.keys.SealToken(kWriteTokenLabel, caller.Name(), EncodePosition(outcome.last));
 }
 
-absl::StatusOr<Position> OpenWriteToken(const Runtime& runtime, const Authorised& caller,
+absl::StatusOr<Position> OpenWriteToken(const ReadRuntime& runtime, const Authorised& caller,
                                         absl::string_view token) {
   auto bytes = runtime.keys.OpenToken(kWriteTokenLabel, caller.Name(), token);
   if (bytes.ok()) {

@@ -128,7 +128,7 @@ absl::Status ServerBusy();
 std::string CanonicalBytes(const google::protobuf::Message& request);
 
 // Opens a token of WriteToken. INVALID_ARGUMENT: not one of this caller.
-absl::StatusOr<eventstore::Position> OpenWriteToken(const Runtime& runtime,
+absl::StatusOr<eventstore::Position> OpenWriteToken(const ReadRuntime& runtime,
                                                     const Authorised& caller,
                                                     absl::string_view token);
 

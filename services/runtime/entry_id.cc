@@ -33,11 +33,11 @@ absl::StatusOr<eventstore::Position> DecodePosition(absl::string_view bytes) {
   return position;
 }
 
-absl::StatusOr<std::string> EntryIdOf(const Runtime& runtime, eventstore::Position position) {
+absl::StatusOr<std::string> EntryIdOf(const ReadRuntime& runtime, eventstore::Position position) {
   return runtime.keys.SealToken(kLabel, runtime.organisation, EncodePosition(position));
 }
 
-absl::StatusOr<eventstore::Position> PositionOfEntry(const Runtime& runtime,
+absl::StatusOr<eventstore::Position> PositionOfEntry(const ReadRuntime& runtime,
                                                      absl::string_view field,
                                                      absl::string_view entry_id) {
   auto bytes = runtime.keys.OpenToken(kLabel, runtime.organisation, entry_id);

@@ -11,10 +11,10 @@ namespace records::services {
 
 // An opaque id of an event, for callers: its position, sealed, so that gaps tell nothing. The same
 // for everybody, since colleagues hand it on.
-absl::StatusOr<std::string> EntryIdOf(const Runtime& runtime, eventstore::Position position);
+absl::StatusOr<std::string> EntryIdOf(const ReadRuntime& runtime, eventstore::Position position);
 
 // INVALID_ARGUMENT for `field`: not an entry id of this log.
-absl::StatusOr<eventstore::Position> PositionOfEntry(const Runtime& runtime,
+absl::StatusOr<eventstore::Position> PositionOfEntry(const ReadRuntime& runtime,
                                                      absl::string_view field,
                                                      absl::string_view entry_id);
 

@@ -23,12 +23,12 @@ absl::StatusOr<size_t> PageSize(int32_t asked) {
   return std::min<size_t>(static_cast<size_t>(asked), kPageSizeMax);
 }
 
-absl::StatusOr<std::string> SealPageToken(const Runtime& runtime, const Authorised& caller,
+absl::StatusOr<std::string> SealPageToken(const ReadRuntime& runtime, const Authorised& caller,
                                           absl::string_view arguments, absl::string_view cursor) {
   return runtime.keys.SealToken(kLabel, Binding(caller, arguments), cursor);
 }
 
-absl::StatusOr<std::string> OpenPageToken(const Runtime& runtime, const Authorised& caller,
+absl::StatusOr<std::string> OpenPageToken(const ReadRuntime& runtime, const Authorised& caller,
                                           absl::string_view arguments, absl::string_view token) {
   if (token.empty()) return std::string();
   auto cursor = runtime.keys.OpenToken(kLabel, Binding(caller, arguments), token);

@@ -18,11 +18,11 @@ absl::StatusOr<size_t> PageSize(int32_t asked);
 
 // A page token: `cursor`, sealed for the caller, the method and `arguments`, which are the
 // request's other fields. With other arguments it does not open.
-absl::StatusOr<std::string> SealPageToken(const Runtime& runtime, const Authorised& caller,
+absl::StatusOr<std::string> SealPageToken(const ReadRuntime& runtime, const Authorised& caller,
                                           absl::string_view arguments, absl::string_view cursor);
 
 // The cursor of a token; empty for an empty token. INVALID_ARGUMENT: not a token for this request.
-absl::StatusOr<std::string> OpenPageToken(const Runtime& runtime, const Authorised& caller,
+absl::StatusOr<std::string> OpenPageToken(const ReadRuntime& runtime, const Authorised& caller,
                                           absl::string_view arguments, absl::string_view token);
 
 }  // namespace records::services

@@ -14,19 +14,24 @@
 
 namespace records::services {
 
-// What every service of a process shares. Owned by main; outlives the services.
-struct Runtime {
+// What answering questions takes. A view in a process of its own has a log that it reads from Kafka
+// and keys that the ledger leases to it; neither takes a change.
+struct ReadRuntime {
   eventstore::EventLog& log;
   eventstore::KeyStore& keys;
+  const eventstore::Clock& clock;
+  Executor& executor;
+  std::string organisation;  // C50: on every stream
+};
+
+// What every service of a process shares. Owned by main; outlives the services.
+struct Runtime : ReadRuntime {
   eventstore::Sealer& sealer;
   const eventstore::WorkStreams& work;
-  const eventstore::Clock& clock;
   eventstore::Random& random;
-  Executor& executor;
   Executor& bulk_executor;  // for rows of imports: nobody else waits behind them
   const eventstore::CategoryTable& categories;
   const LawfulBases& lawful_bases;
-  std::string organisation;  // C50: on every stream
 };
 
 }  // namespace records::services

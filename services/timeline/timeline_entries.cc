@@ -53,7 +53,7 @@ absl::StatusOr<std::vector<std::string>> TypesOfKinds(
   return types;
 }
 
-absl::StatusOr<api::TimelineEntry> EntryFrom(const Runtime& runtime,
+absl::StatusOr<api::TimelineEntry> EntryFrom(const ReadRuntime& runtime,
                                              projections::OpenedEntry entry) {
   auto content = Contents().find(entry.type);
   if (content == Contents().end() || entry.message == nullptr) {

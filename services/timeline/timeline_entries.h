@@ -15,7 +15,7 @@ absl::StatusOr<std::vector<std::string>> TypesOfKinds(
     const google::protobuf::RepeatedField<int>& kinds);
 
 // An entry as callers see it. kDataLoss: of a type that no entry has.
-absl::StatusOr<records::api::v1::TimelineEntry> EntryFrom(const Runtime& runtime,
+absl::StatusOr<records::api::v1::TimelineEntry> EntryFrom(const ReadRuntime& runtime,
                                                           projections::OpenedEntry entry);
 
 records::api::v1::TimelineHeader HeaderFrom(const projections::OpenedHeader& header);

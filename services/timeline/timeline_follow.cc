@@ -21,19 +21,17 @@ std::string Binding(const Authorised& caller, absl::string_view customer) {
 
 }  // namespace
 
-TimelineFollow::TimelineFollow(Backend backend, const projections::TimelineReader& reader,
-                               std::shared_ptr<FollowReactor> reactor, Authorised caller,
-                               std::string customer, eventstore::DirectoryEntry entry,
+TimelineFollow::TimelineFollow(const ReadRuntime& runtime, ReadGate& gate, TimelineCopy copy,
+                               std::shared_ptr<FollowReactor> reactor, AdmittedRead read,
                                uint64_t after_sequence)
-    : backend_(backend),
-      reader_(reader),
+    : runtime_(runtime),
+      gate_(gate),
+      copy_(std::move(copy)),
       reactor_(std::move(reactor)),
-      caller_(std::move(caller)),
-      customer_(std::move(customer)),
-      entry_(entry),
+      read_(std::move(read)),
       after_sequence_(after_sequence) {}
 
-absl::StatusOr<std::string> TimelineFollow::ResumeToken(const Runtime& runtime,
+absl::StatusOr<std::string> TimelineFollow::ResumeToken(const ReadRuntime& runtime,
                                                         const Authorised& caller,
                                                         absl::string_view customer,
                                                         uint64_t sequence) {
@@ -41,7 +39,7 @@ absl::StatusOr<std::string> TimelineFollow::ResumeToken(const Runtime& runtime,
                                 EncodePosition({0, sequence}));
 }
 
-absl::StatusOr<uint64_t> TimelineFollow::OpenResumeToken(const Runtime& runtime,
+absl::StatusOr<uint64_t> TimelineFollow::OpenResumeToken(const ReadRuntime& runtime,
                                                          const Authorised& caller,
                                                          absl::string_view customer,
                                                          absl::string_view token) {
@@ -53,18 +51,18 @@ absl::StatusOr<uint64_t> TimelineFollow::OpenResumeToken(const Runtime& runtime,
   return InvalidField("resume_token", "must come from a message of the same follow");
 }
 
-absl::Status TimelineFollow::Start(projections::Runner& runner, eventstore::Position owed) {
+absl::Status TimelineFollow::Start(eventstore::Position owed) {
   auto self = shared_from_this();
-  runner_ = &runner;
   owed_ = owed;
   // The reactor holds the follow, and lets go of it when gRPC is done with the call.
   reactor_->OnDrained([self] { self->Kick(); });
   reactor_->OnOver([self] { self->Stop(); });
   std::weak_ptr<TimelineFollow> weak = self;
-  ASSIGN_OR_RETURN(auto subscription, runner.Subscribe(entry_.root, [weak](eventstore::Position) {
-    if (auto follow = weak.lock()) follow->Kick();
-  }));
-  auto open = backend_.authoriser.streams().Add([weak] {
+  ASSIGN_OR_RETURN(auto subscription,
+                   copy_.runner->Subscribe(read_.whom.root, [weak](eventstore::Position) {
+                     if (auto follow = weak.lock()) follow->Kick();
+                   }));
+  auto open = gate_.streams().Add([weak] {
     if (auto follow = weak.lock()) follow->reactor_->End(ServerStopping());
   });
   {
@@ -106,7 +104,7 @@ void TimelineFollow::ScheduleCheck() {
                   follow->Beat();
                   follow->ScheduleCheck();
                 };
-                if (!follow->backend_.runtime.executor.Run(check)) follow->ScheduleCheck();
+                if (!follow->runtime_.executor.Run(check)) follow->ScheduleCheck();
               });
 }
 
@@ -130,7 +128,7 @@ void TimelineFollow::Kick() {
     }
     pumping_ = true;
   }
-  if (backend_.runtime.executor.Run([self = shared_from_this()] { self->Pump(); })) return;
+  if (runtime_.executor.Run([self = shared_from_this()] { self->Pump(); })) return;
   reactor_->End(ServerBusy());
 }
 
@@ -146,23 +144,26 @@ void TimelineFollow::Pump() {
     again = std::exchange(kicked_, false) && !stopped_;
     pumping_ = again;
   }
-  if (again && !backend_.runtime.executor.Run([self = shared_from_this()] { self->Pump(); })) {
+  if (again && !runtime_.executor.Run([self = shared_from_this()] { self->Pump(); })) {
     reactor_->End(ServerBusy());
   }
 }
 
 bool TimelineFollow::StillAllowed() {
   if (reactor_->over()) return false;
-  const absl::Status still = backend_.authoriser.StillAuthorised(caller_);
-  if (!still.ok()) {
-    Cut(still);
+  if (!copy_.Answers()) {
+    Cut(absl::UnavailableError("VIEW_MOVED: another server answers about this customer now."));
     return false;
   }
-  if (!backend_.runtime.keys.IsFenced(entry_.subject)) return true;
+  const absl::StatusOr<bool> still = gate_.StillAdmitted(read_);
+  if (!still.ok()) {
+    Cut(still.status());
+    return false;
+  }
+  if (*still) return true;
   // Who is erased is refused as who never was, and what waited for a slow reader goes with them.
-  backend_.authoriser.Refuse(caller_, customer_, [self = shared_from_this()](absl::Status refused) {
-    self->Cut(std::move(refused));
-  });
+  gate_.Refuse(read_,
+               [self = shared_from_this()](absl::Status refused) { self->Cut(std::move(refused)); });
   return false;
 }
 
@@ -181,10 +182,12 @@ absl::Status TimelineFollow::SendBatch(bool& more) {
     after = after_sequence_;
   }
   // Asked before the read: what the view takes in meanwhile is not in it.
-  const bool owes_nothing = runner_->AppliedPosition(owed_.partition).sequence >= owed_.sequence;
-  auto may_open = [this](absl::string_view category) { return caller_.MayOpen(category); };
+  const bool owes_nothing = copy_.runner->AppliedPosition(owed_.partition).sequence >= owed_.sequence;
+  auto may_open = [this](absl::string_view category) {
+    return read_.caller.MayOpen(category);
+  };
   ASSIGN_OR_RETURN(auto arrivals,
-                   reader_.GetArrivals(entry_.root, after, std::min(room, kBatchMax), may_open));
+                   copy_.reader.GetArrivals(read_.whom.root, after, std::min(room, kBatchMax), may_open));
   if (arrivals.entries.empty()) {
     bool first = false;
     bool beat = false;
@@ -201,12 +204,11 @@ absl::Status TimelineFollow::SendBatch(bool& more) {
   more = true;
   const std::vector<std::string> categories(arrivals.opened.categories.begin(),
                                             arrivals.opened.categories.end());
-  const auto trace = TraceOf(caller_, categories, arrivals.opened.events);
+  const uint32_t events = arrivals.opened.events;
   auto shared = std::make_shared<projections::TimelineArrivals>(std::move(arrivals));
-  backend_.tracer.Trace(entry_, kCustomers, trace,
-                        [self = shared_from_this(), shared](absl::Status traced) {
-                          self->SendTraced(std::move(*shared), std::move(traced));
-                        });
+  gate_.Trace(read_, categories, events, [self = shared_from_this(), shared](absl::Status traced) {
+    self->SendTraced(std::move(*shared), std::move(traced));
+  });
   return absl::OkStatus();
 }
 
@@ -215,12 +217,12 @@ void TimelineFollow::SendTraced(projections::TimelineArrivals arrivals, absl::St
   for (projections::OpenedEntry& entry : arrivals.entries) {
     records::api::v1::FollowTimelineResponse message;
     const uint64_t sequence = entry.position.sequence;
-    auto sent = EntryFrom(backend_.runtime, std::move(entry));
+    auto sent = EntryFrom(runtime_, std::move(entry));
     if (!sent.ok()) return reactor_->End(sent.status());
     *message.mutable_entry() = *std::move(sent);
     const bool last = &entry == &arrivals.entries.back();
     auto token =
-        ResumeToken(backend_.runtime, caller_, customer_, last ? arrivals.last_sequence : sequence);
+        ResumeToken(runtime_, read_.caller, read_.asked_for, last ? arrivals.last_sequence : sequence);
     if (!token.ok()) return reactor_->End(token.status());
     message.set_resume_token(*token);
     if (!reactor_->Push(std::move(message))) return;
@@ -240,7 +242,7 @@ void TimelineFollow::SendMarker(bool caught_up) {
     after = after_sequence_;
   }
   if (PLANTED_BUG("heartbeat-beyond")) ++after;
-  auto token = ResumeToken(backend_.runtime, caller_, customer_, after);
+  auto token = ResumeToken(runtime_, read_.caller, read_.asked_for, after);
   if (!token.ok()) return reactor_->End(token.status());
   records::api::v1::FollowTimelineResponse message;
   message.set_resume_token(*token);

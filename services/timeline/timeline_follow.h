@@ -7,11 +7,12 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "projections/runner.h"
 #include "projections/timeline/timeline_reader.h"
 #include "records/api/v1/timeline_service.pb.h"
 #include "services/runtime/push_reactor.h"
+#include "services/runtime/read_gate.h"
 #include "services/runtime/rpc.h"
+#include "services/timeline/timeline_views.h"
 
 namespace records::services {
 
@@ -28,18 +29,19 @@ class TimelineFollow : public std::enable_shared_from_this<TimelineFollow> {
   // As long as a key lease: after it, a revoked reader gets nothing more.
   static constexpr absl::Duration kCheckEvery = absl::Seconds(5);
 
-  TimelineFollow(Backend backend, const projections::TimelineReader& reader,
-                 std::shared_ptr<FollowReactor> reactor, Authorised caller, std::string customer,
-                 eventstore::DirectoryEntry entry, uint64_t after_sequence);
+  // `runtime` and `gate` outlive it.
+  TimelineFollow(const ReadRuntime& runtime, ReadGate& gate, TimelineCopy copy,
+                 std::shared_ptr<FollowReactor> reactor, AdmittedRead read,
+                 uint64_t after_sequence);
 
   // Begins: what stands after the start, then live. That it caught up is said once the view stands
   // at `owed`, and what it holds until there is sent.
-  absl::Status Start(projections::Runner& runner, eventstore::Position owed);
+  absl::Status Start(eventstore::Position owed);
 
   // A resume token for `sequence`, and back. INVALID_ARGUMENT: not a token of this call.
-  static absl::StatusOr<std::string> ResumeToken(const Runtime& runtime, const Authorised& caller,
+  static absl::StatusOr<std::string> ResumeToken(const ReadRuntime& runtime, const Authorised& caller,
                                                  absl::string_view customer, uint64_t sequence);
-  static absl::StatusOr<uint64_t> OpenResumeToken(const Runtime& runtime, const Authorised& caller,
+  static absl::StatusOr<uint64_t> OpenResumeToken(const ReadRuntime& runtime, const Authorised& caller,
                                                   absl::string_view customer,
                                                   absl::string_view token);
 
@@ -57,12 +59,11 @@ class TimelineFollow : public std::enable_shared_from_this<TimelineFollow> {
   void ScheduleCheck();
   void Stop();
 
-  const Backend backend_;
-  const projections::TimelineReader& reader_;
+  const ReadRuntime& runtime_;
+  ReadGate& gate_;
+  const TimelineCopy copy_;
   const std::shared_ptr<FollowReactor> reactor_;
-  const Authorised caller_;
-  const std::string customer_;
-  const eventstore::DirectoryEntry entry_;
+  const AdmittedRead read_;
 
   absl::Mutex mutex_;
   std::unique_ptr<projections::RootListeners::Subscription> subscription_ ABSL_GUARDED_BY(mutex_);
@@ -76,7 +77,6 @@ class TimelineFollow : public std::enable_shared_from_this<TimelineFollow> {
   uint64_t after_sequence_ ABSL_GUARDED_BY(mutex_);
 
   // Set at the start, before anything is sent.
-  const projections::Runner* runner_ = nullptr;
   eventstore::Position owed_;
 };
 

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "eventstore/status_macros.h"
-#include "services/customer/customers.h"
 #include "services/runtime/entry_id.h"
 #include "services/runtime/paging.h"
 #include "services/timeline/timeline_entries.h"
@@ -27,7 +26,7 @@ std::string ArgumentsOf(const api::GetTimelineRequest& request) {
   return CanonicalBytes(arguments);
 }
 
-absl::StatusOr<projections::TimelineQuery> QueryFrom(const Runtime& runtime,
+absl::StatusOr<projections::TimelineQuery> QueryFrom(const ReadRuntime& runtime,
                                                      const Authorised& caller,
                                                      const eventstore::RootId& root,
                                                      const api::GetTimelineRequest& request) {
@@ -64,47 +63,69 @@ std::vector<std::string> Sorted(const absl::flat_hash_set<std::string>& categori
 }  // namespace
 
 absl::StatusOr<projections::OpenedForAnswer> TimelineServiceImpl::Fill(
-    const Authorised& caller, const eventstore::DirectoryEntry& customer,
-    const api::GetTimelineRequest& request, api::GetTimelineResponse& response) const {
-  const Runtime& runtime = backend_.runtime;
+    const AdmittedRead& read, const TimelineCopy& copy, const api::GetTimelineRequest& request,
+    api::GetTimelineResponse& response) const {
+  const Authorised& caller = read.caller;
+  const eventstore::RootId& root = read.whom.root;
   auto may_open = [&caller](absl::string_view category) { return caller.MayOpen(category); };
-  ASSIGN_OR_RETURN(auto query, QueryFrom(runtime, caller, customer.root, request));
-  ASSIGN_OR_RETURN(auto page, reader_.GetPage(query, may_open));
+  ASSIGN_OR_RETURN(auto query, QueryFrom(runtime_, caller, root, request));
+  ASSIGN_OR_RETURN(auto page, copy.reader.GetPage(query, may_open));
   projections::OpenedForAnswer opened = page.opened;
   for (projections::OpenedEntry& entry : page.entries) {
-    ASSIGN_OR_RETURN(*response.add_entries(), EntryFrom(runtime, std::move(entry)));
+    ASSIGN_OR_RETURN(*response.add_entries(), EntryFrom(runtime_, std::move(entry)));
   }
   if (!page.next_cursor.empty()) {
     ASSIGN_OR_RETURN(*response.mutable_next_page_token(),
-                     SealPageToken(runtime, caller, ArgumentsOf(request), page.next_cursor));
+                     SealPageToken(runtime_, caller, ArgumentsOf(request), page.next_cursor));
   }
   if (request.page_token().empty()) {
-    ASSIGN_OR_RETURN(auto header, reader_.GetHeader(customer.root, runtime.clock.Now(), may_open));
+    ASSIGN_OR_RETURN(auto header, copy.reader.GetHeader(root, runtime_.clock.Now(), may_open));
     *response.mutable_header() = HeaderFrom(header);
     Merge(header.opened, opened);
   }
   return opened;
 }
 
-void TimelineServiceImpl::Answer(const Authorised& caller, const api::GetTimelineRequest& request,
+void TimelineServiceImpl::Answer(const AdmittedRead& read, const TimelineCopy& copy,
+                                 const api::GetTimelineRequest& request,
                                  api::GetTimelineResponse& response,
                                  std::function<void(absl::Status)> finish) {
-  auto customer = ExistingCustomer(backend_.runtime, request.customer());
-  if (absl::IsPermissionDenied(customer.status())) {
-    return backend_.authoriser.Refuse(caller, request.customer(), std::move(finish));
-  }
-  if (!customer.ok()) return finish(customer.status());
-  auto opened = Fill(caller, *customer, request, response);
+  if (read.absent) return gate_.Refuse(read, std::move(finish));
+  auto opened = Fill(read, copy, request, response);
   if (!opened.ok()) {
     response.Clear();
     return finish(opened.status());
   }
-  const auto trace = TraceOf(caller, Sorted(opened->categories), opened->events);
-  backend_.tracer.Trace(*customer, kCustomers, trace,
-                        [&response, finish = std::move(finish)](absl::Status traced) {
-                          if (!traced.ok()) response.Clear();  // no trace, no answer
-                          finish(traced);
-                        });
+  gate_.Trace(read, Sorted(opened->categories), opened->events,
+              [&response, finish = std::move(finish)](absl::Status traced) {
+                if (!traced.ok()) response.Clear();  // no trace, no answer
+                finish(traced);
+              });
+}
+
+void TimelineServiceImpl::AnswerOnce(AdmittedRead read, absl::Time deadline,
+                                     const api::GetTimelineRequest& request,
+                                     api::GetTimelineResponse& response,
+                                     std::function<void(absl::Status)> finish) {
+  // The same for an absent customer: who answers tells nothing.
+  auto copy = views_.Find(eventstore::PartitionOf(read.whom.root, runtime_.log.partition_count()));
+  if (!copy.ok()) return finish(copy.status());
+  if (request.read_your_write().empty()) return Answer(read, *copy, request, response, finish);
+  auto position = OpenWriteToken(runtime_, read.caller, request.read_your_write());
+  if (!position.ok()) return finish(position.status());
+  auto written = views_.Find(position->partition);
+  if (!written.ok()) return finish(written.status());
+  // No thread waits: a view that is far behind must not hold up those who need a thread.
+  written->runner->WhenApplied(
+      *position, deadline,
+      [this, &request, &response, finish, read = std::move(read), copy = *copy,
+       kept = *written](absl::Status reached) {
+        if (!reached.ok()) return finish(reached);
+        auto answer = [this, &request, &response, finish, read, copy] {
+          Answer(read, copy, request, response, finish);
+        };
+        if (!runtime_.executor.Run(std::move(answer))) finish(ServerBusy());
+      });
 }
 
 grpc::ServerUnaryReactor* TimelineServiceImpl::GetTimeline(grpc::CallbackServerContext* context,
@@ -115,63 +136,46 @@ grpc::ServerUnaryReactor* TimelineServiceImpl::GetTimeline(grpc::CallbackServerC
     reactor->Finish(ToGrpcStatus(status));
   };
   const absl::Time deadline = std::min(DeadlineOf(*context), absl::Now() + kReadYourWriteWait);
-  backend_.authoriser.Authorise(
-      *context, kGetTimeline, request->customer(),
-      [this, request, response, finish, deadline](absl::StatusOr<Authorised> caller) {
-        if (!caller.ok()) return finish(caller.status());
-        if (request->read_your_write().empty()) return Answer(*caller, *request, *response, finish);
-        auto position = OpenWriteToken(backend_.runtime, *caller, request->read_your_write());
-        if (!position.ok()) return finish(position.status());
-        // No thread waits: a view that is far behind must not hold up those who need a thread.
-        runner_.WhenApplied(
-            *position, deadline,
-            [this, request, response, finish, caller = *std::move(caller)](absl::Status reached) {
-              if (!reached.ok()) return finish(reached);
-              auto answer = [this, request, response, finish, caller] {
-                Answer(caller, *request, *response, finish);
-              };
-              if (!backend_.runtime.executor.Run(std::move(answer))) finish(ServerBusy());
-            });
-      });
+  gate_.Admit(*context, kGetTimeline, request->customer(),
+              [this, request, response, finish, deadline](absl::StatusOr<AdmittedRead> read) {
+                if (!read.ok()) return finish(read.status());
+                AnswerOnce(*std::move(read), deadline, *request, *response, finish);
+              });
   return reactor;
 }
 
-absl::Status TimelineServiceImpl::StartFollow(const Authorised& caller,
+absl::Status TimelineServiceImpl::StartFollow(AdmittedRead read,
                                               const api::FollowTimelineRequest& request,
-                                              const eventstore::DirectoryEntry& customer,
                                               std::shared_ptr<FollowReactor> reactor) {
-  const Runtime& runtime = backend_.runtime;
-  const uint32_t partition = eventstore::PartitionOf(customer.root, runtime.log.partition_count());
-  eventstore::Position owed = runtime.log.Head(eventstore::Ledger::kEvents, partition);
+  const uint32_t partition =
+      eventstore::PartitionOf(read.whom.root, runtime_.log.partition_count());
+  ASSIGN_OR_RETURN(TimelineCopy copy, views_.Find(partition));
+  if (read.absent) {
+    gate_.Refuse(read, [reactor](absl::Status status) { reactor->End(status); });
+    return absl::OkStatus();
+  }
+  eventstore::Position owed = runtime_.log.Head(eventstore::Ledger::kEvents, partition);
   uint64_t after = owed.sequence;
   if (request.resume_token().empty()) {
     owed.sequence = 0;  // from now on
   } else {
-    ASSIGN_OR_RETURN(after, TimelineFollow::OpenResumeToken(runtime, caller, request.customer(),
-                                                            request.resume_token()));
+    ASSIGN_OR_RETURN(after, TimelineFollow::OpenResumeToken(
+                                runtime_, read.caller, request.customer(), request.resume_token()));
   }
-  auto follow = std::make_shared<TimelineFollow>(backend_, reader_, std::move(reactor), caller,
-                                                 request.customer(), customer, after);
-  return follow->Start(runner_, owed);
+  auto follow = std::make_shared<TimelineFollow>(runtime_, gate_, std::move(copy),
+                                                 std::move(reactor), std::move(read), after);
+  return follow->Start(owed);
 }
 
 grpc::ServerWriteReactor<api::FollowTimelineResponse>* TimelineServiceImpl::FollowTimeline(
     grpc::CallbackServerContext* context, const api::FollowTimelineRequest* request) {
   auto reactor = FollowReactor::Create();
-  backend_.authoriser.Authorise(
-      *context, kFollowTimeline, request->customer(),
-      [this, reactor, request = *request](absl::StatusOr<Authorised> caller) {
-        if (!caller.ok()) return reactor->End(caller.status());
-        auto customer = ExistingCustomer(backend_.runtime, request.customer());
-        if (absl::IsPermissionDenied(customer.status())) {
-          return backend_.authoriser.Refuse(
-              *caller, request.customer(),
-              [reactor](absl::Status status) { reactor->End(status); });
-        }
-        absl::Status started =
-            customer.ok() ? StartFollow(*caller, request, *customer, reactor) : customer.status();
-        if (!started.ok()) reactor->End(started);
-      });
+  gate_.Admit(*context, kFollowTimeline, request->customer(),
+              [this, reactor, request = *request](absl::StatusOr<AdmittedRead> read) {
+                absl::Status started = read.status();
+                if (read.ok()) started = StartFollow(*std::move(read), request, reactor);
+                if (!started.ok()) reactor->End(started);
+              });
   return reactor.get();
 }
 

@@ -1,10 +1,10 @@
 #pragma once
 
-#include "projections/runner.h"
-#include "projections/timeline/timeline_reader.h"
 #include "records/api/v1/timeline_service.grpc.pb.h"
 #include "services/runtime/push_reactor.h"
+#include "services/runtime/read_gate.h"
 #include "services/runtime/rpc.h"
+#include "services/timeline/timeline_views.h"
 
 namespace records::services {
 
@@ -14,9 +14,8 @@ class TimelineServiceImpl final : public records::api::v1::TimelineService::Call
   // How long a query waits for its own write when the call has no deadline.
   static constexpr absl::Duration kReadYourWriteWait = absl::Seconds(10);
 
-  TimelineServiceImpl(Backend backend, projections::Runner& runner,
-                      const projections::TimelineReader& reader)
-      : backend_(backend), runner_(runner), reader_(reader) {}
+  TimelineServiceImpl(const ReadRuntime& runtime, ReadGate& gate, TimelineViews& views)
+      : runtime_(runtime), gate_(gate), views_(views) {}
 
   grpc::ServerUnaryReactor* GetTimeline(grpc::CallbackServerContext* context,
                                         const records::api::v1::GetTimelineRequest* request,
@@ -26,21 +25,26 @@ class TimelineServiceImpl final : public records::api::v1::TimelineService::Call
       const records::api::v1::FollowTimelineRequest* request) override;
 
  private:
-  void Answer(const Authorised& caller, const records::api::v1::GetTimelineRequest& request,
+  // `request` and `response` live until `finish` was called.
+  void AnswerOnce(AdmittedRead read, absl::Time deadline,
+                  const records::api::v1::GetTimelineRequest& request,
+                  records::api::v1::GetTimelineResponse& response,
+                  std::function<void(absl::Status)> finish);
+  void Answer(const AdmittedRead& read, const TimelineCopy& copy,
+              const records::api::v1::GetTimelineRequest& request,
               records::api::v1::GetTimelineResponse& response,
               std::function<void(absl::Status)> finish);
   absl::StatusOr<projections::OpenedForAnswer> Fill(
-      const Authorised& caller, const eventstore::DirectoryEntry& customer,
+      const AdmittedRead& read, const TimelineCopy& copy,
       const records::api::v1::GetTimelineRequest& request,
       records::api::v1::GetTimelineResponse& response) const;
   absl::Status StartFollow(
-      const Authorised& caller, const records::api::v1::FollowTimelineRequest& request,
-      const eventstore::DirectoryEntry& customer,
+      AdmittedRead read, const records::api::v1::FollowTimelineRequest& request,
       std::shared_ptr<PushReactor<records::api::v1::FollowTimelineResponse>> reactor);
 
-  Backend backend_;
-  projections::Runner& runner_;
-  const projections::TimelineReader& reader_;
+  const ReadRuntime& runtime_;
+  ReadGate& gate_;
+  TimelineViews& views_;
 };
 
 }  // namespace records::services

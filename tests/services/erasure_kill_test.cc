@@ -75,8 +75,13 @@ class Stand {
                                  {.folder = folder + "/views/timeline",
                                   .open_storage = projections::RocksViewStorage(size_t{8} << 20)});
     runtime = std::make_unique<Runtime>(
-        Runtime{*log, *keys, *sealer, *work, eventstore::SystemClock(), eventstore::SystemRandom(),
-                executor, executor, categories, lawful_bases, "north"});
+        Runtime{{*log, *keys, eventstore::SystemClock(), executor, "north"},
+                *sealer,
+                *work,
+                eventstore::SystemRandom(),
+                executor,
+                categories,
+                lawful_bases});
     reg = std::make_unique<ErasureRegister>(*runtime);
     worker = std::make_unique<ErasureWorker>(*runtime, *ledger, *reg, Options(before_step));
   }

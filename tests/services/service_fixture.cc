@@ -18,8 +18,9 @@ TestServer::TestServer() {
   commands = std::make_unique<CommandRunner>(*runtime);
   customers = std::make_unique<CustomerServiceImpl>(MakeBackend());
   contacts = std::make_unique<ContactServiceImpl>(MakeBackend());
-  timelines =
-      std::make_unique<TimelineServiceImpl>(MakeBackend(), *timeline_runner, timeline_reader);
+  timeline_views = std::make_unique<WholeTimeline>(*timeline_runner, timeline_reader);
+  gate = std::make_unique<LocalGate>(MakeBackend());
+  timelines = std::make_unique<TimelineServiceImpl>(*runtime, *gate, *timeline_views);
   access = std::make_unique<AccessServiceImpl>(
       MakeBackend(), policy, std::vector<std::string>{kDevelopmentIssuerName}, *grants_runner);
   ledger = std::make_unique<LedgerServiceImpl>(MakeBackend());

@@ -23,6 +23,7 @@
 #include "services/backup/backup_service.h"
 #include "services/contact/contact_service.h"
 #include "services/customer/customer_service.h"
+#include "services/customer/local_gate.h"
 #include "services/erasure/erasure_service.h"
 #include "services/ledger/ledger_service.h"
 #include "services/policy/method_table.h"
@@ -124,6 +125,8 @@ class TestServer : public TestStore {
   std::unique_ptr<CommandRunner> commands;
   std::unique_ptr<CustomerServiceImpl> customers;
   std::unique_ptr<ContactServiceImpl> contacts;
+  std::unique_ptr<ReadGate> gate;
+  std::unique_ptr<TimelineViews> timeline_views;
   std::unique_ptr<TimelineServiceImpl> timelines;
   std::unique_ptr<AccessServiceImpl> access;
   std::unique_ptr<LedgerServiceImpl> ledger;

@@ -43,9 +43,13 @@ class TestStore {
     EXPECT_TRUE(opened.ok()) << opened.status();
     real_log_ = *std::move(opened);
     log = std::make_unique<InterceptedLog>(*real_log_);
-    runtime = std::make_unique<Runtime>(Runtime{*log, keys, sealer, work, clock,
-                                                eventstore::SystemRandom(), executor, executor,
-                                                categories, lawful_bases, kOrganisation});
+    runtime = std::make_unique<Runtime>(Runtime{{*log, keys, clock, executor, kOrganisation},
+                                                sealer,
+                                                work,
+                                                eventstore::SystemRandom(),
+                                                executor,
+                                                categories,
+                                                lawful_bases});
   }
   ~TestStore() { executor.Stop(); }
 

@@ -114,8 +114,13 @@ absl::Status Process::OpenViews(const Options& options) {
 void Process::MakeServices() {
   const Policy& policy = Policy::Get();
   runtime_ = std::make_unique<services::Runtime>(
-      services::Runtime{log(), *keys_, *sealer_, *work_, machine_.clock, machine_.random, executor_,
-                        executor_, policy.categories, policy.lawful_bases, kOrganisation});
+      services::Runtime{{log(), *keys_, machine_.clock, executor_, kOrganisation},
+                        *sealer_,
+                        *work_,
+                        machine_.random,
+                        executor_,
+                        policy.categories,
+                        policy.lawful_bases});
   commands_ = std::make_unique<services::CommandRunner>(*runtime_);
   tracer_ = std::make_unique<services::Tracer>(*runtime_);
   grants_ = std::make_unique<projections::GrantsView>(machine_.grants_storage);

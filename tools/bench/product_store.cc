@@ -84,9 +84,13 @@ absl::StatusOr<std::unique_ptr<ProductStore>> ProductStore::Open(
   store->timeline_projection_ =
       std::make_unique<projections::TimelineProjection>(*store->timeline_keys_);
   store->runtime_ = std::make_unique<services::Runtime>(services::Runtime{
-      *store->log_, *store->keys_, *store->sealer_, *store->work_, eventstore::SystemClock(),
-      eventstore::SystemRandom(), *store->executor_, *store->executor_, *store->categories_,
-      *store->lawful_bases_, kOrganisation});
+      {*store->log_, *store->keys_, eventstore::SystemClock(), *store->executor_, kOrganisation},
+      *store->sealer_,
+      *store->work_,
+      eventstore::SystemRandom(),
+      *store->executor_,
+      *store->categories_,
+      *store->lawful_bases_});
   store->commands_ = std::make_unique<services::CommandRunner>(*store->runtime_);
   ASSIGN_OR_RETURN(store->staff_,
                    store->keys_->Claim(kOrganisation, services::kStaffReferences, kRecorder));
