@@ -18,6 +18,7 @@
 #include "eventstore/erasure_head.h"
 #include "eventstore/ids.h"
 #include "eventstore/log.h"
+#include "records/log/v1/event.pb.h"
 
 namespace records::eventstore {
 
@@ -67,6 +68,12 @@ struct LeasedKey {
   KeyId id;
   std::shared_ptr<const Aead> aead;  // lint: allow(shared_ptr) cache and holders end at any time
   absl::Time lease_ends;
+};
+
+// A data key as it is, for a holder in another process. Wiped with its last holder there too.
+struct ReleasedKey {
+  KeyId id;
+  SecretBytes key;
 };
 
 // Whom or what a reference leads to.
@@ -137,6 +144,13 @@ class KeyStore : public AppendGuard {
   [[nodiscard]] absl::StatusOr<std::optional<LeasedKey>> FindReferencedKey(
       const KeyReference& reference);
 
+  // The very key that a reference names, to be leased to another process, or nullopt: as
+  // FindReferencedKey(). LeasesEnded() does not know of such leases. So who calls notes them, and
+  // before it asks: a fence that comes later finds the note, one that came earlier is found here.
+  // kUnimplemented: a store that has its keys from another.
+  [[nodiscard]] virtual absl::StatusOr<std::optional<ReleasedKey>> ReleaseKey(
+      const KeyReference& reference) = 0;
+
   // Ends one key: no store hands it out again, and the guard refuses appends that were sealed with
   // it (KEY_ENDED). Durable when it returns. Leases end within kKeyLease. Its wrapped bytes leave
   // the files with the next compaction, which is the erasure's part. OK when there is no such key.
@@ -146,6 +160,10 @@ class KeyStore : public AppendGuard {
   // be told from two to different ones. A purpose with category 0 makes a dummy.
   [[nodiscard]] virtual absl::StatusOr<std::string> MakeReference(
       const KeyReference& reference) = 0;
+
+  // The references of this event are about to be opened, and their keys asked for. A store that has
+  // its keys from another process asks for all at once; what fails shows when they are opened.
+  virtual void Expect(const records::log::v1::Event&) {}
 
   // What a reference names. kDataLoss: it is not one of ours, or damaged.
   [[nodiscard]] virtual absl::StatusOr<KeyReference> OpenReference(

@@ -137,6 +137,21 @@ absl::StatusOr<ReadyKeyPointer> DurableKeyStore::Ready(const KeyPurpose& purpose
   return std::make_shared<const ReadyKey>(ReadyKey{row.id, std::move(aead), std::move(hash_key)});
 }
 
+// From the database and not from the cache, whose keys cannot be taken out of their ciphers.
+absl::StatusOr<std::optional<ReleasedKey>> DurableKeyStore::ReleaseKey(
+    const KeyReference& reference) {
+  const KeyPurpose& purpose = reference.purpose;
+  RETURN_IF_ERROR(CheckPurpose(purpose));
+  const std::string row = secrets_.KeyRow(purpose);
+  ASSIGN_OR_RETURN(const std::optional<SecretBytes> bytes, ReadRow(kKeysTable, row));
+  if (!bytes.has_value()) return std::nullopt;
+  ASSIGN_OR_RETURN(KeyRow key, DecodeKeyRow(*bytes));
+  if (key.purpose != purpose) return DamagedRow(kKeysTable, row);
+  if (reference.tag != KeyTag{} && reference.tag != TagOf(key.id)) return std::nullopt;
+  if (IsFenced(purpose.subject)) return std::nullopt;
+  return ReleasedKey{key.id, std::move(key.key)};
+}
+
 absl::Status DurableKeyStore::EndKey(const KeyPurpose& purpose) {
   RETURN_IF_ERROR(CheckPurpose(purpose));
   std::optional<KeyId> ended;

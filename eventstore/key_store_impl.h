@@ -53,6 +53,7 @@ class DurableKeyStore final : public KeyStore {
   absl::StatusOr<std::vector<LeasedKey>> GetOrCreateKeys(
       absl::Span<const KeyPurpose> purposes) override;
   absl::StatusOr<std::optional<LeasedKey>> FindKey(const KeyPurpose& purpose) override;
+  absl::StatusOr<std::optional<ReleasedKey>> ReleaseKey(const KeyReference& reference) override;
   absl::Status EndKey(const KeyPurpose& purpose) override;
   absl::StatusOr<std::string> MakeReference(const KeyReference& reference) override;
   absl::StatusOr<KeyReference> OpenReference(absl::string_view reference) const override;

@@ -87,5 +87,7 @@ inline constexpr size_t kTokenBytesMax = 2048;
 // How long a holder in this process may use a key or an opened value after it was handed out.
 // Erasure waits this long at most (design, section 5).
 inline constexpr absl::Duration kKeyLease = absl::Seconds(5);
+// As kKeyLease, for a holder in another process (design: at most a minute).
+inline constexpr absl::Duration kReleasedKeyLease = absl::Seconds(30);
 
 }  // namespace records::eventstore

@@ -21,10 +21,10 @@ absl::StatusOr<const MemoryKeyStore::Key*> MemoryKeyStore::GetOrCreate(const Key
   if (found != keys_.end()) return &found->second;
   ASSIGN_OR_RETURN(const KeyId id, KeyId::Generate(random_));
   ASSIGN_OR_RETURN(SecretBytes secret, SecretBytes::Generate(random_, kAeadKeySize));
-  SecretBytes hash_key = SecretBytes::CopyOf(secret.view());
+  SecretBytes copy = SecretBytes::CopyOf(secret.view());
   ASSIGN_OR_RETURN(Aead aead, Aead::Create(std::move(secret)));
   ++sequence_;
-  Key key{id, std::make_shared<const Aead>(std::move(aead)), std::move(hash_key)};
+  Key key{id, std::make_shared<const Aead>(std::move(aead)), std::move(copy)};
   return &keys_.emplace(purpose, std::move(key)).first->second;
 }
 
@@ -49,6 +49,17 @@ absl::StatusOr<std::optional<LeasedKey>> MemoryKeyStore::FindKey(const KeyPurpos
   const auto found = keys_.find(purpose);
   if (found == keys_.end() || fenced_.contains(purpose.subject)) return std::nullopt;
   return Lease(found->second);
+}
+
+absl::StatusOr<std::optional<ReleasedKey>> MemoryKeyStore::ReleaseKey(
+    const KeyReference& reference) {
+  RETURN_IF_ERROR(CheckPurpose(reference.purpose));
+  absl::MutexLock lock(&mutex_);
+  const auto found = keys_.find(reference.purpose);
+  if (found == keys_.end() || fenced_.contains(reference.purpose.subject)) return std::nullopt;
+  const Key& key = found->second;
+  if (reference.tag != KeyTag{} && reference.tag != TagOf(key.id)) return std::nullopt;
+  return ReleasedKey{key.id, SecretBytes::CopyOf(key.secret.view())};
 }
 
 absl::Status MemoryKeyStore::EndKey(const KeyPurpose& purpose) {
@@ -121,7 +132,7 @@ absl::StatusOr<Digest> MemoryKeyStore::SubjectHash(const SubjectId& subject,
   absl::MutexLock lock(&mutex_);
   if (fenced_.contains(subject)) return SubjectFenced();
   ASSIGN_OR_RETURN(const Key* key, GetOrCreate(SubjectHashPurpose(subject)));
-  return HashUnderSubjectKey(key->hash_key, label, data);
+  return HashUnderSubjectKey(key->secret, label, data);
 }
 
 absl::StatusOr<std::string> MemoryKeyStore::SealToken(absl::string_view label,

@@ -28,6 +28,7 @@ class MemoryKeyStore final : public KeyStore {
   absl::StatusOr<std::vector<LeasedKey>> GetOrCreateKeys(
       absl::Span<const KeyPurpose> purposes) override;
   absl::StatusOr<std::optional<LeasedKey>> FindKey(const KeyPurpose& purpose) override;
+  absl::StatusOr<std::optional<ReleasedKey>> ReleaseKey(const KeyReference& reference) override;
   absl::Status EndKey(const KeyPurpose& purpose) override;
   absl::StatusOr<std::string> MakeReference(const KeyReference& reference) override;
   absl::StatusOr<KeyReference> OpenReference(absl::string_view reference) const override;
@@ -66,7 +67,7 @@ class MemoryKeyStore final : public KeyStore {
   struct Key {
     KeyId id;
     std::shared_ptr<const Aead> aead;  // lint: allow(shared_ptr) as in LeasedKey
-    SecretBytes hash_key;
+    SecretBytes secret;
   };
   using Reference = std::tuple<std::string, std::string, std::string>;
 

@@ -27,6 +27,8 @@ absl::StatusOr<std::optional<std::string>> TimelineKeys::RealType(const Event& e
 }
 
 absl::Status TimelineKeys::RemoveCorrectedParts(const Event& correction, Event& original) const {
+  keys_.Expect(correction);
+  keys_.Expect(original);
   std::set<std::pair<SubjectId, uint32_t>> corrected;
   for (const auto& part : correction.sealed()) {
     ASSIGN_OR_RETURN(const KeyReference reference, keys_.OpenReference(part.key_reference()));

@@ -86,7 +86,12 @@ absl::StatusOr<Token> Authenticator::Authenticate(const CallMetadata& metadata,
 }
 
 absl::StatusOr<Caller> Authenticator::Admit(const grpc::ServerContextBase& context) const {
-  ASSIGN_OR_RETURN(Caller caller, CallerFrom(context));
+  return Admit(context.client_metadata(), context.peer());
+}
+
+absl::StatusOr<Caller> Authenticator::Admit(const CallMetadata& metadata,
+                                            absl::string_view peer) const {
+  ASSIGN_OR_RETURN(Caller caller, CallerFrom(metadata, peer));
   if (limiter_ != nullptr) RETURN_IF_ERROR(limiter_->Admit(caller.key()));
   return caller;
 }

@@ -63,6 +63,7 @@ class Authenticator {
   // As CallerFrom(), and counts the call against the caller's limit. First line of every handler.
   // kResourceExhausted (CALLER_RATE_EXCEEDED, with RetryInfo): the caller is too fast.
   absl::StatusOr<Caller> Admit(const grpc::ServerContextBase& context) const;
+  absl::StatusOr<Caller> Admit(const CallMetadata& metadata, absl::string_view peer) const;
 
   // Returns the caller. Errors as Authenticate(), and kInvalidArgument: PURPOSE_MISSING,
   // PURPOSE_INVALID (two, or not [a-z-]{1,64}), BREAK_GLASS_REASON_INVALID (two, or too long).

@@ -72,6 +72,16 @@ absl::StatusOr<std::string> ReadClientAuthority(const std::filesystem::path& fil
   return pem;
 }
 
+absl::Status CheckServiceFiles(const ListenOptions& options) {
+  if (!options.tls_certificate_file.empty() && !options.tls_private_key_file.empty() &&
+      !options.tls_client_ca_file.empty()) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      "Services show each other certificates, on loopback too. Give --service-certificate, "
+      "--service-private-key and --service-ca.");
+}
+
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> TlsCredentials(
     const ListenOptions& options) {
   if (options.tls_certificate_file.empty() || options.tls_private_key_file.empty()) {
@@ -136,6 +146,26 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
   }
   credentials->SetAuthMetadataProcessor(std::move(processor));
   return credentials;
+}
+
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServicePortCredentials(
+    const ListenOptions& options, std::shared_ptr<grpc::AuthMetadataProcessor> processor) {
+  RETURN_IF_ERROR(SplitAddress(options.address).status());
+  RETURN_IF_ERROR(CheckServiceFiles(options));
+  ASSIGN_OR_RETURN(auto credentials, TlsCredentials(options));
+  credentials->SetAuthMetadataProcessor(std::move(processor));
+  return credentials;
+}
+
+absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> MakeServiceChannelCredentials(
+    const ListenOptions& options) {
+  RETURN_IF_ERROR(CheckServiceFiles(options));
+  grpc::SslCredentialsOptions tls;
+  ASSIGN_OR_RETURN(tls.pem_cert_chain, ReadKeyFile(options.tls_certificate_file));
+  ASSIGN_OR_RETURN(tls.pem_private_key, ReadSecretFile(options.tls_private_key_file, kTlsKeyRule));
+  RETURN_IF_ERROR(CheckPair(tls.pem_cert_chain, tls.pem_private_key, options));
+  ASSIGN_OR_RETURN(tls.pem_root_certs, ReadClientAuthority(options.tls_client_ca_file));
+  return grpc::SslCredentials(tls);
 }
 
 }  // namespace records::services

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <grpcpp/security/auth_metadata_processor.h>
+#include <grpcpp/security/credentials.h>
 #include <grpcpp/security/server_credentials.h>
 
 #include <cstdint>
@@ -40,5 +41,17 @@ bool IsLoopbackAddress(absl::string_view address);
 // The pointers are shared because gRPC's interface is so.
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
     const ListenOptions& options, std::shared_ptr<grpc::AuthMetadataProcessor> processor);
+
+// Credentials of the port that services use: TLS, with the certificate of each side verified. All
+// three files are needed, on loopback too, and `processor` is told who it is by the connection.
+// Errors as MakeServerCredentials().
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServicePortCredentials(
+    const ListenOptions& options, std::shared_ptr<grpc::AuthMetadataProcessor> processor);
+
+// Credentials of a service that calls that port: `options` holds its own certificate and key, and
+// the authority that the other side's must be of. The address is not looked at. Errors as
+// MakeServicePortCredentials().
+absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> MakeServiceChannelCredentials(
+    const ListenOptions& options);
 
 }  // namespace records::services

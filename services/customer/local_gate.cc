@@ -30,13 +30,12 @@ absl::StatusOr<AdmittedRead> FindForRead(const Runtime& runtime, Authorised call
 void LocalGate::Admit(const grpc::ServerContextBase& context, absl::string_view method,
                       absl::string_view customer,
                       absl::AnyInvocable<void(absl::StatusOr<AdmittedRead>)> done) {
-  backend_.authoriser.Authorise(
-      context, method, customer,
-      [this, customer = std::string(customer),
-       done = std::move(done)](absl::StatusOr<Authorised> caller) mutable {
-        if (!caller.ok()) return done(caller.status());
-        done(FindForRead(backend_.runtime, *std::move(caller), customer));
-      });
+  backend_.authoriser.Authorise(context, method, customer,
+                                [this, customer = std::string(customer), done = std::move(done)](
+                                    absl::StatusOr<Authorised> caller) mutable {
+                                  if (!caller.ok()) return done(caller.status());
+                                  done(FindForRead(backend_.runtime, *std::move(caller), customer));
+                                });
 }
 
 void LocalGate::Trace(const AdmittedRead& read, const std::vector<std::string>& categories,

@@ -194,8 +194,14 @@ absl::Status ErasureWorker::AppendFence(const ErasureEntry& entry, Progress& pro
 
 absl::Status ErasureWorker::AwaitLeases(const ErasureEntry& entry, const Progress& progress) {
   RETURN_IF_ERROR(Step("leases"));
-  while (!runtime_.keys.LeasesEnded(entry.subject) &&
-         runtime_.clock.Now() < progress.fenced_at + eventstore::kKeyLease) {
+  const auto held_here = [&] {
+    return !runtime_.keys.LeasesEnded(entry.subject) &&
+           runtime_.clock.Now() < progress.fenced_at + eventstore::kKeyLease;
+  };
+  const auto held_elsewhere = [&] {
+    return options_.releases_ended != nullptr && !options_.releases_ended(entry.subject);
+  };
+  while (held_here() || held_elsewhere()) {
     absl::MutexLock lock(&mutex_);
     mutex_.AwaitWithTimeout(absl::Condition(&stopping_), kLeasePoll);
     if (stopping_) return absl::CancelledError("the server stops; the next start goes on");

@@ -37,6 +37,8 @@ struct ErasureWorkerOptions {
   std::vector<ErasableView> views;
   // Removes views on the disk that this server has not open: nobody would delete their rows.
   std::function<absl::Status()> drop_unopened_views;
+  // Whether no other process can hold a key of a fenced subject; null: none was ever given one.
+  std::function<bool(const eventstore::SubjectId&)> releases_ended;
   // Where a key store may leave bytes of a key, and where names of its rows may be.
   eventstore::ByteSearchOptions search;
   eventstore::ByteSearchOptions search_names;

@@ -47,6 +47,7 @@ class ServiceChecker {
     std::set<std::string> views;
     for (const std::string& name : methods.Names()) {
       const policy::MethodAccess& access = *methods.Find(name);
+      if (access.action() == policy::ACTION_SERVE) continue;  // for services, not for roles
       declared.insert({access.view(), access.action()});
       views.insert(access.view());
       if (permitted.contains({access.view(), access.action()})) continue;

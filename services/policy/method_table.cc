@@ -93,4 +93,14 @@ std::vector<std::string> MethodTable::Names() const {
   return names;
 }
 
+absl::flat_hash_set<std::string> MethodTable::ServicePaths() const {
+  absl::flat_hash_set<std::string> paths;
+  for (const auto& [name, access] : methods_) {
+    if (access.action() != policy::ACTION_SERVE) continue;
+    const size_t dot = name.rfind('.');
+    paths.insert(absl::StrCat("/", name.substr(0, dot), "/", name.substr(dot + 1)));
+  }
+  return paths;
+}
+
 }  // namespace records::services

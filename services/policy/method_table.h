@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -43,12 +44,17 @@ class MethodTable {
   // Returns all names, sorted.
   std::vector<std::string> Names() const;
 
+  // Paths of the methods of ACTION_SERVE, "/records.api.v1.LedgerService/Resolve": on the port of
+  // services, and on no other.
+  absl::flat_hash_set<std::string> ServicePaths() const;
+
  private:
   absl::flat_hash_map<std::string, records::policy::v1::MethodAccess> methods_;
 };
 
 // Checks services and register against each other, for the start of a server:
-//   - each method has an access option whose view and action some role is permitted;
+//   - each method has an access option whose view and action some role is permitted, but for those
+//     of ACTION_SERVE, which none can be;
 //   - each permission and each fold view names a view that a method has;
 //   - each work stream that a role takes is one that an event type names; a role takes some when
 //     it may read the view "work", and only then;

@@ -12,7 +12,7 @@
 #include "absl/synchronization/mutex.h"
 #include "services/recordsd/logging.h"
 #include "services/recordsd/options.h"
-#include "services/recordsd/server.h"
+#include "services/recordsd/start.h"
 
 namespace {
 
@@ -31,13 +31,12 @@ void LogResult(absl::string_view event, const absl::Status& result) {
       {{"result", result.ok() ? "ok" : std::string(result.message())}});
 }
 
-// How often the server looks after itself, and after how many looks what was written is covered by
-// a signed checkpoint.
+// How often the server looks after itself.
 constexpr timespec kLookEvery{.tv_sec = 1, .tv_nsec = 0};
-constexpr int kLooksPerCheckpoint = 60;
+constexpr int kLooksPerMinute = 60;
 
 // Waits for signals until one of them says stop; keeps health and checkpoints current meanwhile.
-void ServeUntilStopped(records::services::Server& server, const sigset_t& signals) {
+void ServeUntilStopped(records::services::RunningServer& server, const sigset_t& signals) {
   int signal = 0;
   int looks = 0;
   while (true) {
@@ -48,9 +47,9 @@ void ServeUntilStopped(records::services::Server& server, const sigset_t& signal
       break;
     } else if (errno == EAGAIN) {
       server.UpdateHealth();
-      if (++looks % kLooksPerCheckpoint != 0) continue;
-      const absl::Status signed_now = server.SignCheckpoint();
-      if (!signed_now.ok()) LogResult("checkpoint_signed", signed_now);
+      if (++looks % kLooksPerMinute != 0) continue;
+      const absl::Status done = server.EachMinute();
+      if (!done.ok()) LogResult("checkpoint_signed", done);
     }
   }
   Log(LogLevel::kInfo, "draining", {{"signal", strsignal(signal)}});
@@ -72,7 +71,7 @@ int main(int argc, char** argv) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
 
-  auto server = records::services::Server::Start(parsed.options);
+  auto server = records::services::StartServer(parsed.options);
   if (!server.ok()) {
     Log(LogLevel::kError, "not_started", {{"why", std::string(server.status().message())}});
     std::fprintf(stderr, "recordsd: %s\n", std::string(server.status().message()).c_str());
@@ -81,6 +80,7 @@ int main(int argc, char** argv) {
   Log(LogLevel::kInfo, "serving",
       {{"listen", parsed.options.listen},
        {"port", std::to_string((*server)->port())},
+       {"services_port", std::to_string((*server)->services_port())},
        {"metrics", parsed.options.metrics},
        {"data", parsed.options.data_folder}});
   ServeUntilStopped(**server, signals);

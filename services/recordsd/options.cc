@@ -35,12 +35,32 @@ void AddStoreOptions(CLI::App& app, ServerOptions& options) {
 
 void AddKafkaOptions(CLI::App& app, ServerOptions& options) {
   app.add_option("--kafka", options.kafka,
-                 "Kafka on this machine, HOST:PORT, that the log is published to");
+                 "Kafka on this machine, HOST:PORT, that the log is published to, or that "
+                 "--serve timeline alone reads");
   app.add_option("--kafka-settings", options.kafka_settings_file,
                  "The same by a file, mode 600, of librdkafka's bootstrap.servers, "
                  "security.protocol, sasl.* and ssl.*");
   app.add_option("--kafka-prefix", options.kafka_prefix, "What the names of topics begin with")
       ->capture_default_str();
+}
+
+void AddServiceOptions(CLI::App& app, ServerOptions& options) {
+  app.add_option("--services-listen", options.services_listen,
+                 "Address for views in processes of their own; certificates on both sides");
+  app.add_option("--service-certificate", options.service_certificate,
+                 "PEM that this process shows to other services; of a view with the URI "
+                 "urn:records:view:NAME");
+  app.add_option("--service-private-key", options.service_private_key,
+                 "PEM, readable by its owner only");
+  app.add_option("--service-ca", options.service_ca,
+                 "PEM; the certificates of other services must be of it");
+  app.add_option("--ledger", options.ledger,
+                 "With --serve timeline alone: --services-listen of the server that has the log");
+  app.add_option("--advertise", options.advertise,
+                 "With --ledger: where callers reach this process; default: --listen");
+  app.add_option("--instance", options.instance,
+                 "With --ledger: a name that this process keeps over restarts, so that its "
+                 "partitions wait for it");
 }
 
 void AddOptions(CLI::App& app, ServerOptions& options) {
@@ -61,7 +81,9 @@ void AddOptions(CLI::App& app, ServerOptions& options) {
       ->capture_default_str();
   app.add_option("--policy", options.policy_folder,
                  "Folder of the registers; default: those of deploy/policy, built in");
-  app.add_option("--serve", options.serve, "What this process serves: all, or ledger,timeline")
+  app.add_option("--serve", options.serve,
+                 "What this process serves: all, ledger, ledger,timeline, or timeline alone, "
+                 "which is fed by --kafka and asks --ledger")
       ->delimiter(',')
       ->capture_default_str();
   app.add_option("--organisation", options.organisation, "Organisation of the landlord group")
@@ -81,6 +103,7 @@ void AddOptions(CLI::App& app, ServerOptions& options) {
   app.add_option("--tls-private-key", options.tls_private_key, "PEM, readable by its owner only");
   app.add_option("--tls-client-ca", options.tls_client_ca,
                  "PEM; clients must have a certificate of it");
+  AddServiceOptions(app, options);
   app.add_option("--calls-per-second", options.calls_per_second, "Limit for each caller")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();

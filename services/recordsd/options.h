@@ -42,6 +42,20 @@ struct ServerOptions {
   std::string tls_private_key;
   std::string tls_client_ca;
 
+  // Between services: the port that views in processes of their own use, on the server that has the
+  // log; empty: none. And what each service shows and asks of the others, all three PEM.
+  std::string services_listen;
+  std::string service_certificate;
+  std::string service_private_key;
+  std::string service_ca;
+
+  // Of a view in a process of its own: the ledger's port for services; where callers reach this
+  // process, for those who asked another; and a name that it keeps when it starts anew, so that its
+  // partitions wait for it.
+  std::string ledger;
+  std::string advertise;  // empty: as `listen`
+  std::string instance;   // empty: none
+
   double calls_per_second = 20'000;  // of one caller; a burst may be twice that
   size_t connections_max = 4096;  // at a time; fewer where the process may have fewer descriptors
   // How the store uses memory and disk. Below `disk_reserve_mib` of room only traces, fences and

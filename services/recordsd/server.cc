@@ -2,7 +2,6 @@
 
 #include <grpcpp/health_check_service_interface.h>
 
-#include <chrono>
 #include <utility>
 
 #include "eventstore/status_macros.h"
@@ -33,7 +32,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   RETURN_IF_ERROR(parts->StartMetrics());
   RETURN_IF_ERROR(parts->Bootstrap());
   parts->erasure_worker->Start();
-  RETURN_IF_ERROR(parts->Serve());
+  RETURN_IF_ERROR(parts->ServeAll());
   return std::unique_ptr<Server>(new Server(std::move(parts)));
 }
 
@@ -60,15 +59,14 @@ Server::~Server() {
 
 int Server::port() const { return parts_->acceptor->port(); }
 
+int Server::services_port() const { return parts_->services_port; }
+
 void Server::Drain() {
   if (parts_->drained) return;
   parts_->drained = true;
-  parts_->server->GetHealthCheckService()->SetServingStatus(false);
-  parts_->acceptor->Stop();
+  parts_->StopServing();
   parts_->authoriser->streams().EndAll();
-  parts_->server->Shutdown(std::chrono::system_clock::now() +
-                           std::chrono::seconds(parts_->options.drain_seconds));
-  parts_->server->Wait();
+  parts_->AwaitCalls();
   const absl::Status signed_last = SignCheckpoint();
   if (!signed_last.ok()) {
     Log(LogLevel::kError, "checkpoint_not_signed", {{"why", std::string(signed_last.message())}});

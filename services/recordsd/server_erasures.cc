@@ -65,6 +65,11 @@ ErasureWorkerOptions Server::Parts::ErasureOptions() {
   }
   // RocksDB's list of files names the first and last row of files that are gone.
   how.search_names = {.paths = {data + "/keys"}, .skipped_names = {"MANIFEST"}};
+  if (views != nullptr) {
+    how.releases_ended = [this](const eventstore::SubjectId& subject) {
+      return views->ReleasesEnded(subject);
+    };
+  }
   how.destroyed_at_start = std::move(destroyed_at_start);
   return how;
 }

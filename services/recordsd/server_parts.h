@@ -1,8 +1,5 @@
 #pragma once
 
-#include <grpcpp/server.h>
-
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -17,7 +14,6 @@
 #include "projections/timeline/timeline_reader.h"
 #include "projections/view.h"
 #include "services/access/access_service.h"
-#include "services/auth/development_issuer.h"
 #include "services/backup/backup_service.h"
 #include "services/contact/contact_service.h"
 #include "services/customer/customer_service.h"
@@ -26,43 +22,16 @@
 #include "services/erasure/erasure_service.h"
 #include "services/erasure/erasure_worker.h"
 #include "services/ledger/ledger_service.h"
-#include "services/policy/method_table.h"
-#include "services/policy/register.h"
-#include "services/recordsd/connection_acceptor.h"
-#include "services/recordsd/metrics.h"
 #include "services/recordsd/publisher.h"
 #include "services/recordsd/server.h"
+#include "services/recordsd/server_frame.h"
 #include "services/timeline/timeline_service.h"
 
 // Private to server.cc and server_parts.cc.
 namespace records::services {
 
-// They wait for disks and views, they do not compute.
-inline constexpr int kWorkerThreads = 16;
-inline constexpr int kBulkThreads = 8;
-
-// Ends the process with a line in the log: an outcome is unknown, or another server took over, so
-// nothing more may be written. The next start settles what is there.
-std::function<void(const absl::Status&)> EndAfter(const char* event);
-
 // Members are destroyed from the last to the first: each may use those above it.
-struct Server::Parts {
-  ServerOptions options;
-  records::policy::v1::Register policy;
-  std::unique_ptr<eventstore::CategoryTable> categories;
-  std::unique_ptr<DecisionTable> decisions;
-  std::unique_ptr<MethodTable> methods;
-  std::unique_ptr<LawfulBases> lawful_bases;
-  std::unique_ptr<DevelopmentIssuer> development_issuer;
-  std::vector<std::string> issuers;  // names of those whose tokens are taken
-  std::unique_ptr<TokenVerifier> verifier;
-  std::unique_ptr<RateLimiter> limiter;
-  std::unique_ptr<RefusalLog> refusals;
-  std::unique_ptr<Authenticator> authenticator;
-
-  // Before the log: a late callback of the log finds it stopped, not gone.
-  std::unique_ptr<Executor> executor = std::make_unique<Executor>(kWorkerThreads);
-  std::unique_ptr<Executor> bulk_executor = std::make_unique<Executor>(kBulkThreads);
+struct Server::Parts : ServerFrame {
   std::unique_ptr<eventstore::KeyStore> keys;
   std::unique_ptr<eventstore::EventLog> log;
   std::unique_ptr<eventstore::Backups> backups;
@@ -86,13 +55,13 @@ struct Server::Parts {
   std::unique_ptr<Tracer> tracer;
   std::unique_ptr<Authoriser> authoriser;
   std::unique_ptr<CommandRunner> commands;
-  std::unique_ptr<Metrics> metrics;
   std::unique_ptr<CustomerServiceImpl> customers;
   std::unique_ptr<ContactServiceImpl> contacts;
   std::unique_ptr<ReadGate> gate;
   std::unique_ptr<TimelineViews> timeline_views;
   std::unique_ptr<TimelineServiceImpl> timelines;
   std::unique_ptr<AccessServiceImpl> access;
+  std::unique_ptr<ViewBacking> views;  // null: no view is in a process of its own
   std::unique_ptr<LedgerServiceImpl> ledger;
   std::unique_ptr<BackupServiceImpl> backup;
   std::unique_ptr<ErasureRegister> erasure_register;
@@ -100,15 +69,11 @@ struct Server::Parts {
   std::unique_ptr<ErasureServiceImpl> erasures;
   std::unique_ptr<Publisher> publisher;  // null: the log is not published
   std::string publisher_said;            // what was logged of it last
-  std::unique_ptr<grpc::Server> server;
-  std::unique_ptr<ConnectionAcceptor> acceptor;
   bool drained = false;
   bool healthy = true;
   uint64_t events_signed = 0;  // of both ledgers, when a checkpoint was signed last
 
   absl::Status Prepare();
-  absl::Status LoadPolicy();
-  absl::Status OpenIssuers();
   absl::Status OpenStore();
   absl::Status OpenBackups();
   absl::Status OpenErasureLedger();
@@ -121,8 +86,7 @@ struct Server::Parts {
   void WatchPublisher();
   absl::Status StartMetrics();
   absl::Status Bootstrap();
-  absl::Status Bind();
-  absl::Status Serve();
+  absl::Status ServeAll();
   uint64_t CountEvents() const;
   Backend MakeBackend() { return {*runtime, *authoriser, *commands, *tracer}; }
 };

@@ -73,12 +73,18 @@ void Authoriser::Authorise(const grpc::ServerContextBase& context, absl::string_
                            absl::AnyInvocable<void(absl::StatusOr<Authorised>)> done) {
   auto caller = authenticator_.Admit(context);
   if (!caller.ok()) return done(caller.status());
-  auto staff = FindStaff(*caller);
+  AuthoriseCaller(*std::move(caller), method, asked_for, std::move(done));
+}
+
+void Authoriser::AuthoriseCaller(Caller caller, absl::string_view method,
+                                 absl::string_view asked_for,
+                                 absl::AnyInvocable<void(absl::StatusOr<Authorised>)> done) {
+  auto staff = FindStaff(caller);
   if (!staff.ok()) return done(staff.status());
   // Nobody ever granted this caller a role: there is no record to leave a trace in.
   if (!staff->has_value()) return done(PermissionDenied());
   Authorised authorised{
-      .caller = *std::move(caller), .method = std::string(method), .staff = **staff};
+      .caller = std::move(caller), .method = std::string(method), .staff = **staff};
   auto decision = DecideFor(authorised.caller, method, authorised.staff);
   if (absl::IsPermissionDenied(decision.status())) {
     return Refuse(authorised, asked_for,

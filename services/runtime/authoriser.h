@@ -55,6 +55,18 @@ class Authoriser {
                  absl::string_view asked_for,
                  absl::AnyInvocable<void(absl::StatusOr<Authorised>)> done);
 
+  // As Authorise(), for a caller who was admitted already.
+  void AuthoriseCaller(Caller caller, absl::string_view method, absl::string_view asked_for,
+                       absl::AnyInvocable<void(absl::StatusOr<Authorised>)> done);
+
+  // The roles that were granted to a member of staff.
+  [[nodiscard]] absl::StatusOr<absl::flat_hash_set<std::string>> GrantedRoles(
+      const eventstore::DirectoryEntry& staff) const {
+    return grants_.RolesOf(staff.root);
+  }
+
+  const Authenticator& authenticator() const { return authenticator_; }
+
   // As Authorise(), for a call about a work stream. Who may make such calls and takes other streams
   // is refused as everybody else, whether there is that stream or not.
   void AuthoriseWork(const grpc::ServerContextBase& context, absl::string_view method,

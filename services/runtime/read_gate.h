@@ -23,8 +23,10 @@ struct AdmittedRead {
   // there, so that who answers, and with how much work, tells nothing.
   eventstore::DirectoryEntry whom;
   bool absent = false;
-  // The same read, as the ledger knows it: what a view in another process traces it by. Else empty.
-  std::string ticket;
+  // Of a view in another process, else empty: the read as the ledger knows it, and what the ledger
+  // is asked when it is to be admitted again, the caller's token with it.
+  std::string ticket = {};
+  std::string again = {};
 };
 
 // What stands before a view: says who may read what, finds whom they mean, and leaves the trace.

@@ -65,11 +65,18 @@ absl::Status TimelineFollow::Start(eventstore::Position owed) {
   auto open = gate_.streams().Add([weak] {
     if (auto follow = weak.lock()) follow->reactor_->End(ServerStopping());
   });
+  std::unique_ptr<OpenStreams::Entry> here;
+  if (copy_.streams != nullptr) {
+    here = copy_.streams->Add([weak] {
+      if (auto follow = weak.lock()) follow->Cut(ViewMoved());
+    });
+  }
   {
     absl::MutexLock lock(&mutex_);
     if (!stopped_) {
       subscription_ = std::move(subscription);
       open_ = std::move(open);
+      here_ = std::move(here);
     }
   }
   ScheduleCheck();
@@ -81,12 +88,14 @@ void TimelineFollow::Stop() {
   std::unique_ptr<projections::RootListeners::Subscription> subscription;
   std::unique_ptr<grpc::Alarm> alarm;
   std::unique_ptr<OpenStreams::Entry> open;
+  std::unique_ptr<OpenStreams::Entry> here;
   {
     absl::MutexLock lock(&mutex_);
     stopped_ = true;
     subscription = std::move(subscription_);
     alarm = std::move(alarm_);
     open = std::move(open_);
+    here = std::move(here_);
   }
 }
 
@@ -152,7 +161,7 @@ void TimelineFollow::Pump() {
 bool TimelineFollow::StillAllowed() {
   if (reactor_->over()) return false;
   if (!copy_.Answers()) {
-    Cut(absl::UnavailableError("VIEW_MOVED: another server answers about this customer now."));
+    Cut(ViewMoved());
     return false;
   }
   const absl::StatusOr<bool> still = gate_.StillAdmitted(read_);
@@ -162,8 +171,8 @@ bool TimelineFollow::StillAllowed() {
   }
   if (*still) return true;
   // Who is erased is refused as who never was, and what waited for a slow reader goes with them.
-  gate_.Refuse(read_,
-               [self = shared_from_this()](absl::Status refused) { self->Cut(std::move(refused)); });
+  gate_.Refuse(
+      read_, [self = shared_from_this()](absl::Status refused) { self->Cut(std::move(refused)); });
   return false;
 }
 
@@ -182,12 +191,11 @@ absl::Status TimelineFollow::SendBatch(bool& more) {
     after = after_sequence_;
   }
   // Asked before the read: what the view takes in meanwhile is not in it.
-  const bool owes_nothing = copy_.runner->AppliedPosition(owed_.partition).sequence >= owed_.sequence;
-  auto may_open = [this](absl::string_view category) {
-    return read_.caller.MayOpen(category);
-  };
-  ASSIGN_OR_RETURN(auto arrivals,
-                   copy_.reader.GetArrivals(read_.whom.root, after, std::min(room, kBatchMax), may_open));
+  const bool owes_nothing =
+      copy_.runner->AppliedPosition(owed_.partition).sequence >= owed_.sequence;
+  auto may_open = [this](absl::string_view category) { return read_.caller.MayOpen(category); };
+  ASSIGN_OR_RETURN(auto arrivals, copy_.reader.GetArrivals(read_.whom.root, after,
+                                                           std::min(room, kBatchMax), may_open));
   if (arrivals.entries.empty()) {
     bool first = false;
     bool beat = false;
@@ -221,8 +229,8 @@ void TimelineFollow::SendTraced(projections::TimelineArrivals arrivals, absl::St
     if (!sent.ok()) return reactor_->End(sent.status());
     *message.mutable_entry() = *std::move(sent);
     const bool last = &entry == &arrivals.entries.back();
-    auto token =
-        ResumeToken(runtime_, read_.caller, read_.asked_for, last ? arrivals.last_sequence : sequence);
+    auto token = ResumeToken(runtime_, read_.caller, read_.asked_for,
+                             last ? arrivals.last_sequence : sequence);
     if (!token.ok()) return reactor_->End(token.status());
     message.set_resume_token(*token);
     if (!reactor_->Push(std::move(message))) return;

@@ -39,9 +39,11 @@ class TimelineFollow : public std::enable_shared_from_this<TimelineFollow> {
   absl::Status Start(eventstore::Position owed);
 
   // A resume token for `sequence`, and back. INVALID_ARGUMENT: not a token of this call.
-  static absl::StatusOr<std::string> ResumeToken(const ReadRuntime& runtime, const Authorised& caller,
+  static absl::StatusOr<std::string> ResumeToken(const ReadRuntime& runtime,
+                                                 const Authorised& caller,
                                                  absl::string_view customer, uint64_t sequence);
-  static absl::StatusOr<uint64_t> OpenResumeToken(const ReadRuntime& runtime, const Authorised& caller,
+  static absl::StatusOr<uint64_t> OpenResumeToken(const ReadRuntime& runtime,
+                                                  const Authorised& caller,
                                                   absl::string_view customer,
                                                   absl::string_view token);
 
@@ -69,6 +71,7 @@ class TimelineFollow : public std::enable_shared_from_this<TimelineFollow> {
   std::unique_ptr<projections::RootListeners::Subscription> subscription_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<grpc::Alarm> alarm_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<OpenStreams::Entry> open_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<OpenStreams::Entry> here_ ABSL_GUARDED_BY(mutex_);  // of the copy
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
   bool pumping_ ABSL_GUARDED_BY(mutex_) = false;
   bool kicked_ ABSL_GUARDED_BY(mutex_) = false;

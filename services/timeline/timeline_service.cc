@@ -116,16 +116,16 @@ void TimelineServiceImpl::AnswerOnce(AdmittedRead read, absl::Time deadline,
   auto written = views_.Find(position->partition);
   if (!written.ok()) return finish(written.status());
   // No thread waits: a view that is far behind must not hold up those who need a thread.
-  written->runner->WhenApplied(
-      *position, deadline,
-      [this, &request, &response, finish, read = std::move(read), copy = *copy,
-       kept = *written](absl::Status reached) {
-        if (!reached.ok()) return finish(reached);
-        auto answer = [this, &request, &response, finish, read, copy] {
-          Answer(read, copy, request, response, finish);
-        };
-        if (!runtime_.executor.Run(std::move(answer))) finish(ServerBusy());
-      });
+  written->runner->WhenApplied(*position, deadline,
+                               [this, &request, &response, finish, read = std::move(read),
+                                copy = *copy, kept = *written](absl::Status reached) {
+                                 if (!reached.ok()) return finish(reached);
+                                 auto answer = [this, &request, &response, finish, read, copy] {
+                                   Answer(read, copy, request, response, finish);
+                                 };
+                                 if (!runtime_.executor.Run(std::move(answer)))
+                                   finish(ServerBusy());
+                               });
 }
 
 grpc::ServerUnaryReactor* TimelineServiceImpl::GetTimeline(grpc::CallbackServerContext* context,

@@ -6,18 +6,25 @@
 #include "absl/status/statusor.h"
 #include "projections/runner.h"
 #include "projections/timeline/timeline_reader.h"
+#include "services/runtime/open_streams.h"
 
 namespace records::services {
 
 // A copy of the timeline that answers about some roots. Cheap to copy; keeps what it points to.
 struct TimelineCopy {
-  std::shared_ptr<const void> kept;  // what runner and reader live in; may be null
+  // What runner and reader live in; may be null.
+  std::shared_ptr<const void> kept;  // lint: allow(shared_ptr) a hand-over ends no question
   projections::Runner* runner;
   projections::TimelineReader reader;
+  // What goes on while it answers; all of it ends when the copy is let go of. Null: it never is.
+  std::shared_ptr<OpenStreams> streams = nullptr;  // lint: allow(shared_ptr) streams outlast a move
 
   // False once it has stopped for good: another copy, or another server, answers in its place.
   bool Answers() const;
 };
+
+// UNAVAILABLE (VIEW_MOVED): what a stream ends with when another server answers from now on.
+absl::Status ViewMoved();
 
 // Which copy of the timeline answers.
 //

@@ -9,7 +9,8 @@
 
 namespace records::services::testing {
 
-// A self-signed certificate for 127.0.0.1, and its key, both PEM; good for server, client and CA.
+// A self-signed certificate, for 127.0.0.1 unless it is said otherwise, and its key, both PEM; good
+// for server, client and CA.
 struct TestCertificate {
   std::string certificate;
   std::string private_key;
@@ -33,7 +34,8 @@ inline void AddExtension(X509* certificate, int kind, const char* value) {
 
 }  // namespace internal
 
-inline TestCertificate MakeTestCertificate(const std::string& common_name) {
+inline TestCertificate MakeTestCertificate(
+    const std::string& common_name, const std::string& names = "IP:127.0.0.1,DNS:localhost") {
   EVP_PKEY* key = EVP_EC_gen("P-256");
   X509* certificate = X509_new();
   X509_set_version(certificate, 2);
@@ -46,7 +48,7 @@ inline TestCertificate MakeTestCertificate(const std::string& common_name) {
                              reinterpret_cast<const uint8_t*>(common_name.c_str()), -1, -1, 0);
   X509_set_issuer_name(certificate, name);
   internal::AddExtension(certificate, NID_basic_constraints, "critical,CA:TRUE");
-  internal::AddExtension(certificate, NID_subject_alt_name, "IP:127.0.0.1,DNS:localhost");
+  internal::AddExtension(certificate, NID_subject_alt_name, names.c_str());
   X509_sign(certificate, key, EVP_sha256());
   BIO* certificate_text = BIO_new(BIO_s_mem());
   PEM_write_bio_X509(certificate_text, certificate);

@@ -5,7 +5,44 @@ start_broker() {
   run 0 "(cd $root && tools/broker start --data $work/broker --with $$)"
   brokers="$(cat "$said")"
   run 0 "recordsctl bus apply --kafka $brokers --replicas 1 --without-acls"
-  server_flags=(--kafka "$brokers")
+  run 0 "(cd $root && tools/service-certificates $work/certificates)"
+  server_flags=(--kafka "$brokers" --services-listen "$services" $(shown_by ledger))
+}
+
+# What a service shows to others, as flags.
+shown_by() {
+  local at=certificates
+  echo "--service-certificate $at/$1.pem --service-private-key $at/$1.key --service-ca $at/ca.pem"
+}
+
+show_timeline_process() {
+  heading "The timeline once more, in a process of its own: rows from Kafka, keys and decisions from the ledger"
+  local flags="--serve timeline --data view --listen $view_listen --metrics $view_metrics --kafka $brokers"
+  flags+=" --ledger $services $(shown_by timeline)"
+  flags+=" --token-issuer records-development=data/development-issuer.jwks.json"
+  printf '\n$ %s\n' "recordsd $flags 2> view.log &"
+  # shellcheck disable=SC2086
+  recordsd $flags 2>view.log &
+  view_pid=$!
+  run 0 "health --wait 60 $view_listen"
+  expect SERVING "the timeline does not serve"
+  local asked="--token-file amy.token --purpose service-delivery timeline show --customer"
+  run 0 "recordsctl --server $listen $asked S-1 > here.txt; recordsctl --server $view_listen $asked S-1 > there.txt
+cmp here.txt there.txt && head -n 12 there.txt"
+  run 1 "recordsctl --server $view_listen $asked R-nobody"
+  echo
+  echo "Without the ledger it answers nothing, as nobody would trace it; with it again at once."
+  run 0 "kill -STOP $server_pid; recordsctl --server $view_listen --timeout 20 $asked S-1 2>&1 | grep why; \
+kill -CONT $server_pid"
+  expect "ledger does not answer" "the view answered without the ledger"
+  run 0 "recordsctl --server $view_listen $asked S-1 | cmp - there.txt"
+}
+
+stop_timeline_process() {
+  [ -n "$view_pid" ] || return 0
+  kill "$view_pid" 2>/dev/null || true
+  wait "$view_pid" 2>/dev/null || true
+  view_pid=
 }
 
 stop_broker() { (cd "$root" && tools/broker stop --kill --data "$work/broker") >/dev/null 2>&1 || true; }

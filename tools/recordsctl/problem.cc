@@ -65,6 +65,10 @@ std::string AdviceFor(const absl::Status& status) {
   for (const Advice& row : kAdviceByReason) {
     if (row.reason == details.reason) advice = std::string(row.what_to_do);
   }
+  const auto owner = details.metadata.find("owner");
+  if (owner != details.metadata.end()) {
+    return absl::StrCat("run it with --server ", Printable(owner->second));
+  }
   if (details.retry_after.has_value()) {
     return absl::StrCat("try again in ", absl::FormatDuration(*details.retry_after));
   }

@@ -1,0 +1,125 @@
+#include "services/recordsd/shared_timeline.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/errors/errors.h"
+#include "services/recordsd/logging.h"
+
+namespace records::services {
+namespace {
+
+constexpr absl::Duration kRetry = absl::Milliseconds(500);
+
+template <typename Options, typename Change>
+Options With(Options options, Change change) {
+  change(options);
+  return options;
+}
+
+void LogFailure(absl::string_view event, const absl::Status& status) {
+  if (!status.ok()) Log(LogLevel::kError, event, {{"why", std::string(status.message())}});
+}
+
+}  // namespace
+
+SharedTimeline::SharedTimeline(const eventstore::EventLog& log,
+                               const projections::Projection& projection,
+                               projections::PartitionedViewOptions view,
+                               eventstore::GroupMembershipOptions group,
+                               const eventstore::Sealer& sealer,
+                               const projections::TimelineKeys& keys)
+    : sealer_(sealer),
+      keys_(keys),
+      keeps_rows_(!group.instance.empty()),
+      streams_(log.partition_count()),
+      view_(log, projection,
+            With(std::move(view),
+                 [this](auto& options) {
+                   options.on_letting_go = [this](uint32_t partition) {
+                     std::shared_ptr<OpenStreams> streams;
+                     {
+                       absl::MutexLock lock(&mutex_);
+                       streams = std::exchange(streams_[partition], nullptr);
+                     }
+                     if (streams != nullptr) streams->EndAll();
+                   };
+                 })),
+      membership_(With(std::move(group), [this](auto& options) {
+        options.on_assigned = [this](const auto& partitions) { OnAssigned(partitions); };
+        options.on_revoked = [this](const auto& partitions) { OnRevoked(partitions); };
+      })) {}
+
+SharedTimeline::~SharedTimeline() { Stop(); }
+
+absl::Status SharedTimeline::Start() { return membership_.Start(); }
+
+void SharedTimeline::Stop() {
+  stopping_ = true;
+  membership_.Stop();
+}
+
+void SharedTimeline::OnAssigned(const std::vector<uint32_t>& partitions) {
+  // What this process had before it started, and does not get again, would outlast an erasure.
+  if (!std::exchange(assigned_before_, true)) LogFailure("view_kept", view_.KeepOnly(partitions));
+  for (const uint32_t partition : partitions) {
+    LogFailure("view_not_acquired", view_.Acquire(partition));
+  }
+  Log(LogLevel::kInfo, "partitions_assigned", {{"count", std::to_string(partitions.size())}});
+}
+
+void SharedTimeline::OnRevoked(const std::vector<uint32_t>& partitions) {
+  // Who comes back under the same name goes on from the rows that lie here.
+  if (stopping_ && keeps_rows_) return;
+  for (const uint32_t partition : partitions) {
+    LogFailure("view_not_released", view_.Release(partition));
+  }
+  Log(LogLevel::kInfo, "partitions_revoked", {{"count", std::to_string(partitions.size())}});
+}
+
+absl::Status SharedTimeline::Elsewhere(uint32_t partition) const {
+  const auto owner = membership_.OwnerOf(partition);
+  const std::string address = owner.ok() && owner->has_value() ? **owner : "";
+  auto refusal = Refusal(absl::StatusCode::kUnavailable, "VIEW_ELSEWHERE",
+                         "Another server answers about this customer. Call the one that is named, "
+                         "or, where none is, this one again.")
+                     .RetryAfter(kRetry);
+  if (!address.empty()) return std::move(refusal).With("owner", address);
+  return refusal;
+}
+
+absl::StatusOr<TimelineCopy> SharedTimeline::Find(uint32_t partition) {
+  if (!membership_.Holds(partition)) return Elsewhere(partition);
+  auto live = view_.Live(partition);
+  if (!live.ok()) {
+    return Refusal(absl::StatusCode::kUnavailable, "VIEW_CATCHING_UP", live.status().message())
+        .RetryAfter(kRetry);
+  }
+  std::shared_ptr<OpenStreams> streams;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (streams_[partition] == nullptr) streams_[partition] = std::make_shared<OpenStreams>();
+    streams = streams_[partition];
+  }
+  projections::ViewCopy& copy = **live;
+  return TimelineCopy{.kept = *live,
+                      .runner = copy.runner.get(),
+                      .reader = projections::TimelineReader(*copy.storage, sealer_, keys_),
+                      .streams = std::move(streams)};
+}
+
+SharedTimeline::Status SharedTimeline::GetStatus() const {
+  Status status{.error = membership_.GetStatus().error};
+  for (const projections::PartitionStatus& partition : view_.GetStatus()) {
+    ++status.held;
+    if (partition.state == projections::PartitionStatus::State::kReady) ++status.ready;
+    status.lag_events += partition.runner.lag_events;
+    status.parked_roots += partition.runner.parked_roots;
+    status.error.Update(partition.error);
+    status.error.Update(partition.runner.error);
+  }
+  return status;
+}
+
+}  // namespace records::services

@@ -1,0 +1,187 @@
+"""The timeline in processes of its own: fed by Kafka, sharing the customers out, asking the ledger for each answer."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from harness import BROKER_SECONDS, PATIENCE_SECONDS, RECORDSCTL, RECORDSD, ROOT, BusTest, Server  # noqa: E402
+from harness import free_ports, health, main, wait_until  # noqa: E402
+
+READ = "service-delivery"
+CUSTOMERS = [f"R{number}" for number in range(1, 13)]
+CANARY = "view-canary-boiler"
+
+
+class ViewProcess(Server):
+    """A recordsd that serves the timeline alone."""
+
+    def __init__(self, folder, name, flags):
+        os.makedirs(os.path.join(folder, name), exist_ok=True)
+        super().__init__(os.path.join(folder, name), "--serve", "timeline", *flags)
+
+
+class TimelineProcessTest(BusTest):
+    def setUp(self):
+        super().setUp()
+        self.make_topics("--kafka", self.address, "--without-acls")
+        done = subprocess.run([os.path.join(ROOT, "tools", "service-certificates"), self.path("certificates")],
+                              capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.services = f"127.0.0.1:{free_ports(1)[0]}"
+        self.bus = ("--kafka", self.address, "--kafka-prefix", self.prefix)
+        self.start_server(*self.bus, "--services-listen", self.services, *self.shown("ledger"))
+        self.amy = self.token("contact-officer", "amy")
+
+    def shown(self, name):
+        """What a service shows to others."""
+        return ("--service-certificate", self.path("certificates", name + ".pem"), "--service-private-key",
+                self.path("certificates", name + ".key"), "--service-ca", self.path("certificates", "ca.pem"))
+
+    def view(self, name, *flags):
+        view = ViewProcess(self.folder, name, (*self.bus, "--ledger", self.services, *self.shown("timeline"),
+                                               "--token-issuer", "records-development=" + os.path.join(
+                                                   self.server.data, "development-issuer.jwks.json"), *flags))
+        self.addCleanup(view.end)
+        return view
+
+    def start_view(self, name, *flags):
+        view = self.view(name, *flags).spawn()
+        wait_until(lambda: view.process.poll() is not None or health(view.listen) == "SERVING", f"{name} to serve",
+                   BROKER_SECONDS)
+        self.assertIsNone(view.process.poll(), view.log())
+        return view
+
+    def register_all(self):
+        for customer in CUSTOMERS:
+            self.register(self.amy, customer)
+            self.record(self.amy, customer, f"{CANARY} {customer}")
+
+    def ask(self, server, customer, *flags):
+        return self.ctl("--token-file", self.amy, "--purpose", READ, "--json", "timeline", "show", "--customer",
+                        customer, *flags, server=server)
+
+    def owner_among(self, views, customer):
+        """Returns the one that answers; the others must have named it."""
+        def found():
+            answers = [self.ask(view, customer) for view in views]
+            answering = [view for view, done in zip(views, answers) if done.returncode == 0]
+            if len(answering) != 1:
+                return None
+            for view, done in zip(views, answers):
+                if view is not answering[0] and f"--server {answering[0].listen}" not in done.stderr:
+                    return None
+            return answering[0]
+        return wait_until(found, f"one process to answer about {customer}", BROKER_SECONDS)
+
+    def gauge_of(self, server, name):
+        return float(re.search(rf"^{re.escape(name)}{{[^}}]*}} (\S+)", server.metrics_page(), re.M)[1])
+
+    def wait_until_shared(self, *views):
+        def shared():
+            held = [self.gauge_of(view, "records_view_partitions") for view in views]
+            ready = [self.gauge_of(view, "records_view_partitions_ready") for view in views]
+            return sum(held) == 16 and ready == held and 0 not in held
+        wait_until(shared, "the partitions to be shared out and caught up", BROKER_SECONDS)
+
+    def test_two_processes_share_the_customers_out_and_answer_as_the_ledger_does(self):
+        self.register_all()
+        one = self.start_view("one")
+        two = self.start_view("two")
+        self.wait_until_shared(one, two)
+        owners = {}
+        for customer in CUSTOMERS:
+            owners[customer] = self.owner_among((one, two), customer)
+            self.assertEqual(self.ask(owners[customer], customer).stdout, self.ask(self.server, customer).stdout)
+        self.assertEqual(set(owners.values()), {one, two})
+        # One's own write is seen, wherever the timeline is.
+        token = self.record(self.amy, "R1", "just now")["token"]
+        shown = self.ask(owners["R1"], "R1", "--read-your-write", token)
+        self.assertIn("just now", shown.stdout, shown.stderr)
+        # Who is absent has an owner, too, and is refused there as who is forbidden.
+        refusals = []
+        for view in (one, two):
+            done = self.ask(view, "R-nobody")
+            refusals.append(re.search(r"\((\w+)", done.stderr)[1])
+        self.assertEqual(sorted(refusals), ["PERMISSION_DENIED", "UNAVAILABLE"])
+        # Each answer left a trace with the customer, in the ledger.
+        officer = self.token("data-protection-officer", "dana")
+        read = self.ok(officer, "audit", "access", "list", "--customer", "R2")
+        self.assertIn("amy", read)
+        # Nothing of what was recorded is in the clear in the folders of the views.
+        code, said = self.find_words([CANARY, "Pat Doe"], one.folder, two.folder)
+        self.assertEqual(code, 1, said)
+
+    def test_when_one_is_killed_the_other_takes_over_and_nothing_is_missing(self):
+        self.register_all()
+        one = self.start_view("one")
+        two = self.start_view("two")
+        self.wait_until_shared(one, two)
+        one.stop(signal.SIGKILL)
+        for customer in CUSTOMERS:
+            self.record(self.amy, customer, f"after the kill {customer}")
+        wait_until(lambda: self.gauge_of(two, "records_view_partitions_ready") == 16, "two to take over",
+                   BROKER_SECONDS)
+        for customer in CUSTOMERS:
+            wait_until(lambda c=customer: self.ask(two, c).stdout == self.ask(self.server, c).stdout and
+                       self.ask(two, c).returncode == 0, f"two to have all of {customer}", BROKER_SECONDS)
+        # Stopped in order it leaves the group at once, and exits with 0.
+        self.assertEqual(two.stop(), 0, two.log())
+
+    def test_without_the_ledger_nothing_is_answered_and_with_it_all_again(self):
+        self.register_all()
+        view = self.start_view("one", "--instance", "one")
+        expected = self.ask(view, "R1").stdout
+        self.assertIn(CANARY, expected)
+        self.server.stop(signal.SIGKILL)
+        done = self.ask(view, "R1")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("LEDGER_AWAY", done.stderr)
+        self.assertNotIn(CANARY, done.stdout)
+        self.server.start()
+        wait_until(lambda: self.ask(view, "R1").stdout == expected, "the view to find the ledger again", BROKER_SECONDS)
+        # Under its name it goes on from its own rows.
+        self.assertEqual(view.stop(), 0, view.log())
+        self.assertIn("p00", os.listdir(os.path.join(view.data, "view-timeline")))
+        view.start()
+        self.assertEqual(self.ask(view, "R1").stdout, expected)
+
+    def test_who_is_erased_is_refused_there_too_once_the_leases_have_ended(self):
+        self.register_all()
+        view = self.start_view("one")
+        self.assertIn(CANARY, self.ask(view, "R1").stdout)
+        manager = self.token("housing-manager", "max")
+        command = [RECORDSCTL, "--server", self.server.listen, "--token-file", manager, "--purpose",
+                   "tenancy-management", "--timeout", str(BROKER_SECONDS), "subject", "erase", "--customer", "R1",
+                   "--no-input", "--confirm", "R1", "--ground", "consent-withdrawn", "--certificate",
+                   self.path("certificate")]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as erasing:
+            wait_until(lambda: "PERMISSION_DENIED" in self.ask(view, "R1").stderr, "the view to refuse")
+            self.assertEqual(self.ask(view, "R1").stdout, "")
+            self.assertIn(CANARY, self.ask(view, "R2").stdout)
+            said = erasing.communicate(timeout=BROKER_SECONDS)[0]
+            self.assertEqual(erasing.returncode, 0, said)
+        self.assertIn("certified", said)
+        # The view has folded the fence: its rows are those of the ledger's view, in which R1 has none.
+        self.assertIn("PERMISSION_DENIED", self.ask(view, "R1").stderr)
+
+    def test_a_start_says_what_is_missing_or_wrong(self):
+        def refused(*flags):
+            done = subprocess.run([RECORDSD, "--data", self.path("wrong"), "--listen", "127.0.0.1:0", "--metrics", "",
+                                   "--serve", "timeline", *flags], capture_output=True, text=True, check=False,
+                                  timeout=PATIENCE_SECONDS)
+            self.assertEqual(done.returncode, 1, done.stderr)
+            return done.stderr
+        issuer = ("--token-issuer", "records-development=" + os.path.join(self.server.data,
+                                                                         "development-issuer.jwks.json"))
+        self.assertIn("--kafka", refused(*issuer))
+        self.assertIn("--ledger", refused(*issuer, *self.bus))
+        self.assertIn("--service-certificate", refused(*issuer, *self.bus, "--ledger", self.services))
+        # The ledger's own certificate is of no view.
+        self.assertIn("SERVICE_UNKNOWN", refused(*issuer, *self.bus, "--ledger", self.services, *self.shown("ledger")))
+
+
+if __name__ == "__main__":
+    main()
