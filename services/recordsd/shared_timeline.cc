@@ -32,7 +32,6 @@ SharedTimeline::SharedTimeline(const eventstore::EventLog& log,
                                const projections::TimelineKeys& keys)
     : sealer_(sealer),
       keys_(keys),
-      keeps_rows_(!group.instance.empty()),
       streams_(log.partition_count()),
       view_(log, projection,
             With(std::move(view),
@@ -49,20 +48,18 @@ SharedTimeline::SharedTimeline(const eventstore::EventLog& log,
       membership_(With(std::move(group), [this](auto& options) {
         options.on_assigned = [this](const auto& partitions) { OnAssigned(partitions); };
         options.on_revoked = [this](const auto& partitions) { OnRevoked(partitions); };
+        options.on_suspended = [this](const auto& partitions) { OnSuspended(partitions); };
       })) {}
 
 SharedTimeline::~SharedTimeline() { Stop(); }
 
 absl::Status SharedTimeline::Start() { return membership_.Start(); }
 
-void SharedTimeline::Stop() {
-  stopping_ = true;
-  membership_.Stop();
-}
+void SharedTimeline::Stop() { membership_.Stop(); }
 
 void SharedTimeline::OnAssigned(const std::vector<uint32_t>& partitions) {
-  // What this process had before it started, and does not get again, would outlast an erasure.
-  if (!std::exchange(assigned_before_, true)) LogFailure("view_kept", view_.KeepOnly(partitions));
+  // What this process had before, and does not get again, would outlast an erasure.
+  if (std::exchange(keeps_only_next_, false)) LogFailure("view_kept", view_.KeepOnly(partitions));
   for (const uint32_t partition : partitions) {
     LogFailure("view_not_acquired", view_.Acquire(partition));
   }
@@ -70,12 +67,16 @@ void SharedTimeline::OnAssigned(const std::vector<uint32_t>& partitions) {
 }
 
 void SharedTimeline::OnRevoked(const std::vector<uint32_t>& partitions) {
-  // Who comes back under the same name goes on from the rows that lie here.
-  if (stopping_ && keeps_rows_) return;
   for (const uint32_t partition : partitions) {
     LogFailure("view_not_released", view_.Release(partition));
   }
   Log(LogLevel::kInfo, "partitions_revoked", {{"count", std::to_string(partitions.size())}});
+}
+
+void SharedTimeline::OnSuspended(const std::vector<uint32_t>& partitions) {
+  for (const uint32_t partition : partitions) view_.Suspend(partition);
+  keeps_only_next_ = true;
+  Log(LogLevel::kInfo, "partitions_suspended", {{"count", std::to_string(partitions.size())}});
 }
 
 absl::Status SharedTimeline::Elsewhere(uint32_t partition) const {

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -45,17 +44,16 @@ class SharedTimeline final : public TimelineViews {
  private:
   void OnAssigned(const std::vector<uint32_t>& partitions);
   void OnRevoked(const std::vector<uint32_t>& partitions);
+  void OnSuspended(const std::vector<uint32_t>& partitions);
   absl::Status Elsewhere(uint32_t partition) const;
 
   const eventstore::Sealer& sealer_;
   const projections::TimelineKeys& keys_;
-  const bool keeps_rows_;
-  std::atomic<bool> stopping_ = false;
   absl::Mutex mutex_;
   // By partition; ended when it is let go of, and made anew when it is held again.
   std::vector<std::shared_ptr<OpenStreams>> streams_
-      ABSL_GUARDED_BY(mutex_);    // lint: allow(shared_ptr)
-  bool assigned_before_ = false;  // on the group's thread
+      ABSL_GUARDED_BY(mutex_);   // lint: allow(shared_ptr)
+  bool keeps_only_next_ = true;  // on the group's thread
   projections::PartitionedView view_;
   eventstore::GroupMembership membership_;
 };
