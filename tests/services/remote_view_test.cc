@@ -305,7 +305,7 @@ TEST_F(RemoteViewTest, AViewAsksAboutItsOwnQuestionsOnly) {
   EXPECT_EQ(view_.client->Resolve(request).status().code(), absl::StatusCode::kUnauthenticated);
 }
 
-// DP-F3
+// DP-C4, C8
 TEST_F(RemoteViewTest, AfterTheFenceNoKeyIsReleasedAndTheErasureWaitsForWhatWas) {
   CatchUp();
   ASSERT_TRUE(view_.Timeline(amy_, "R1").ok());
@@ -326,7 +326,7 @@ TEST_F(RemoteViewTest, AfterTheFenceNoKeyIsReleasedAndTheErasureWaitsForWhatWas)
   EXPECT_TRUE(port_.backing.ReleasesEnded(customer.subject));
 }
 
-// DP-F3
+// DP-C4, C8
 TEST_F(RemoteViewTest, AKeyIsGoneFromTheViewWhenItsLeaseHasEnded) {
   CatchUp();
   ASSERT_TRUE(view_.Timeline(amy_, "R1").ok());

@@ -51,9 +51,9 @@ TestServer::~TestServer() {
 }
 
 void TestServer::Listen() {
-  auto credentials =
-      MakeServerCredentials({.address = "127.0.0.1:0"},
-                            std::make_shared<AuthenticationProcessor>(*authenticator, refusals));
+  auto credentials = MakeServerCredentials(
+      {.address = "127.0.0.1:0"},
+      std::make_shared<AuthenticationProcessor>(*authenticator, refusals, methods.ServicePaths()));
   ASSERT_TRUE(credentials.ok()) << credentials.status();
   grpc::ServerBuilder builder;
   builder.AddListeningPort("127.0.0.1:0", *credentials, &port_);
