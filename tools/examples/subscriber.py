@@ -3,6 +3,7 @@
 Offsets, the chain of records and effects lie in one SQLite file and change in one transaction: whatever dies, nothing
 is done twice and nothing is left out. A record holds a reference; what it leads to the ledger tells who may know it.
 """
+import contextlib
 import sqlite3
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 import confluent_kafka
 import grpc
 from cloudevents.kafka import KafkaMessage, from_binary
+
+import arguments
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "proto"))  # compiled when they are first asked for
 api, services = grpc.protos_and_services("records/api/v1/ledger_service.proto")
@@ -23,18 +26,12 @@ class Subscriber:
         self.fresh, self.at_end = set(), set()  # partitions
         self.store = sqlite3.connect(given.store)
         self.store.executescript(SCHEMA + schema)
-        conf = {"bootstrap.servers": given.kafka, "group.id": f"{given.prefix}.{given.group}",
-                "isolation.level": "read_committed", "enable.auto.commit": False, "enable.partition.eof": True}
-        if given.kafka_settings:
-            lines = Path(given.kafka_settings).read_text(encoding="utf-8").splitlines()
-            conf.update(line.split("=", 1) for line in lines if line and not line.startswith("#"))
-        self.consumer = confluent_kafka.Consumer(conf)
+        self.consumer = confluent_kafka.Consumer({
+            "group.id": f"{given.prefix}.{given.group}", "isolation.level": "read_committed",
+            "enable.auto.commit": False, "enable.partition.eof": True, **arguments.kafka_properties(given)})
         self.consumer.subscribe([self.topic], on_assign=self.start_where_the_store_is)
-        credentials = (grpc.ssl_channel_credentials(Path(given.ledger_ca).read_bytes()) if given.ledger_ca
-                       else grpc.local_channel_credentials())
-        self.ledger = services.LedgerServiceStub(grpc.secure_channel(given.ledger, credentials))
-        self.who = [("authorization", "Bearer " + Path(given.token_file).read_text(encoding="utf-8").strip()),
-                    ("purpose", given.purpose)]
+        channel, self.who = arguments.ledger(given)
+        self.ledger = services.LedgerServiceStub(channel)
 
     def start_where_the_store_is(self, consumer, partitions):
         known = dict(self.store.execute("SELECT partition, next FROM offsets"))
@@ -60,22 +57,17 @@ class Subscriber:
 
     def run(self, do, forget):
         """Calls do(store, opened) for each event and forget(store, subject) for whoever is erased."""
-        try:
-            self.take_all(do, forget)
-        finally:
-            self.consumer.close()  # leaves the group: the next one need not wait until this one is given up
-
-    def take_all(self, do, forget):
-        for event, previous, record in self.events():
-            with self.store:  # one transaction
-                if previous and not self.store.execute("DELETE FROM heads WHERE id = ?", (previous,)).rowcount:
-                    if record.partition() not in self.fresh:  # else retention may have taken it
-                        raise SystemExit(f"{self.topic}: a record is missing before {event['id']}, or comes twice")
-                self.store.execute("INSERT INTO heads VALUES (?)", (event["id"],))
-                self.take(event, do, forget)
-                self.store.execute("INSERT OR REPLACE INTO offsets VALUES (?, ?)",
-                                   (record.partition(), record.offset() + 1))
-            self.consumer.commit(record, asynchronous=True)  # for who watches the lag; the store decides
+        with contextlib.closing(self.consumer):  # leaves the group at once
+            for event, previous, record in self.events():
+                with self.store:  # one transaction
+                    if previous and not self.store.execute("DELETE FROM heads WHERE id = ?", (previous,)).rowcount:
+                        if record.partition() not in self.fresh:  # else retention may have taken it
+                            raise SystemExit(f"{self.topic}: a record is missing before {event['id']}, or comes twice")
+                    self.store.execute("INSERT INTO heads VALUES (?)", (event["id"],))
+                    self.take(event, do, forget)
+                    place = (record.partition(), record.offset() + 1)
+                    self.store.execute("INSERT OR REPLACE INTO offsets VALUES (?, ?)", place)
+                self.consumer.commit(record, asynchronous=True)  # for who watches the lag; the store decides
 
     def take(self, event, do, forget):
         if event["type"] == "records.log.v1.Erased":
