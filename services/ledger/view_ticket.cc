@@ -1,5 +1,6 @@
 #include "services/ledger/view_ticket.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -29,6 +30,13 @@ absl::StatusOr<DirectoryEntry> EntryFrom(absl::string_view bytes) {
   return DirectoryEntry{.subject = subject, .root = root};
 }
 
+// Cut between characters: half a one is no text, and the ticket would not open.
+absl::string_view CutAskedFor(absl::string_view text) {
+  size_t end = std::min(text.size(), kAskedForBytesMax);
+  while (end > 0 && end < text.size() && (static_cast<uint8_t>(text[end]) & 0xc0) == 0x80) --end;
+  return text.substr(0, end);
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> SealTicket(const Runtime& runtime, absl::string_view view,
@@ -37,7 +45,7 @@ absl::StatusOr<std::string> SealTicket(const Runtime& runtime, absl::string_view
   trace.set_purpose(read.caller.caller.purpose);
   trace.set_method(read.caller.method);
   trace.set_role(read.caller.decision.role);
-  trace.set_asked_for(read.asked_for.substr(0, kAskedForBytesMax));
+  trace.set_asked_for(std::string(CutAskedFor(read.asked_for)));
   std::string bytes =
       absl::StrCat(read.whom.root.bytes(), read.whom.subject.bytes(),
                    read.caller.staff.root.bytes(), read.caller.staff.subject.bytes());

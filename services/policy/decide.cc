@@ -186,7 +186,8 @@ class Decider {
     if (counting == 0) return RefusalReason::kNoRoleCounts;
     const auto view = tables_.views.find(input.access.view());
     const policy::Action action = input.access.action();
-    if (view == tables_.views.end() || !policy::Action_IsValid(action)) {
+    if (view == tables_.views.end() || !policy::Action_IsValid(action) ||
+        action == policy::ACTION_SERVE) {
       return RefusalReason::kNotPermitted;
     }
     const internal::ActionRule& rule =

@@ -70,6 +70,12 @@ absl::flat_hash_set<uint32_t> CategoriesOfView(const policy::Register& reg,
   return numbers;
 }
 
+bool StillCovers(const Decision& now, const Decision& before) {
+  return absl::c_all_of(before.allowed.Names(), [&now](const std::string& category) {
+    return now.allowed.contains(category);
+  });
+}
+
 std::string RegisterDigest(const policy::Register& reg) {
   std::string bytes;
   {

@@ -1,6 +1,6 @@
 #pragma once
 
-// What a view in a process of its own may have, and must agree on.
+// What a view in a process of its own may have and must agree on, and what goes on in any view.
 
 #include <google/protobuf/descriptor.h>
 
@@ -11,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "records/policy/v1/register.pb.h"
+#include "services/policy/decide.h"
 
 namespace records::services {
 
@@ -20,6 +21,10 @@ namespace records::services {
 [[nodiscard]] absl::flat_hash_set<uint32_t> CategoriesOfView(
     const records::policy::v1::Register& reg,
     absl::Span<const google::protobuf::FileDescriptor* const> api_files, absl::string_view view);
+
+// Whether a decision of now allows all that one before did: else what goes on under that must end,
+// though another role still admits the caller.
+[[nodiscard]] bool StillCovers(const Decision& now, const Decision& before);
 
 // SHA-256 over the register: two processes that decide by the same one have the same.
 [[nodiscard]] std::string RegisterDigest(const records::policy::v1::Register& reg);

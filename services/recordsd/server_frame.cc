@@ -141,6 +141,8 @@ absl::Status ServerFrame::AddServicePort(grpc::ServerBuilder& builder) {
   ASSIGN_OR_RETURN(auto credentials,
                    MakeServicePortCredentials(ServiceFilesOf(options, options.services_listen),
                                               std::move(processor)));
+  // Else two servers could have the same port, and a view would reach either.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddListeningPort(options.services_listen, std::move(credentials), &services_port);
   return absl::OkStatus();
 }
@@ -187,11 +189,11 @@ absl::Status ServerFrame::Serve(const std::vector<grpc::Service*>& services) {
   interceptors.push_back(metrics->Interceptor());
   builder.experimental().SetInterceptorCreators(std::move(interceptors));
   server = builder.BuildAndStart();
-  if (server == nullptr) return absl::InternalError("the gRPC server did not start");
-  if (!options.services_listen.empty() && services_port == 0) {
+  if (server == nullptr && !options.services_listen.empty()) {
     return absl::UnavailableError(
         absl::StrCat("cannot listen on ", options.services_listen, ". Use --services-listen."));
   }
+  if (server == nullptr) return absl::InternalError("the gRPC server did not start");
   acceptor->Start(std::move(connections));
   return absl::OkStatus();
 }

@@ -1,6 +1,7 @@
 #include "services/recordsd/server_parts.h"
 
 #include <filesystem>
+#include <fstream>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -36,7 +37,15 @@ absl::Status Server::Parts::Prepare() {
     return absl::InvalidArgumentError(
         "--disk-floor-mib is above --disk-reserve-mib: nothing would be left for read traces");
   }
-  return MakePrivateFolder(options.data_folder);
+  RETURN_IF_ERROR(MakePrivateFolder(options.data_folder));
+  // Views may hold keys that a server before this one released: erasures wait for them, also when
+  // it serves no views.
+  const fs::path marker = fs::path(options.data_folder) / "views.served";
+  std::error_code error;
+  views_were_served = fs::exists(marker, error);
+  if (views_were_served || options.services_listen.empty()) return absl::OkStatus();
+  if (std::ofstream(marker).put('\n').flush()) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat("cannot write ", marker.string()));
 }
 
 absl::Status Server::Parts::OpenStore() {
@@ -114,10 +123,11 @@ void Server::Parts::MakeServices() {
   customers = std::make_unique<CustomerServiceImpl>(MakeBackend());
   contacts = std::make_unique<ContactServiceImpl>(MakeBackend());
   access = std::make_unique<AccessServiceImpl>(MakeBackend(), policy, issuers, *grants->runner);
-  if (!options.services_listen.empty()) {
+  if (views_were_served || !options.services_listen.empty()) {
     views = std::make_unique<ViewBacking>(MakeBackend(), policy, *methods);
   }
-  ledger = std::make_unique<LedgerServiceImpl>(MakeBackend(), views.get());
+  ledger = std::make_unique<LedgerServiceImpl>(
+      MakeBackend(), options.services_listen.empty() ? nullptr : views.get());
   backup = std::make_unique<BackupServiceImpl>(MakeBackend(), *backups);
   erasure_register = std::make_unique<ErasureRegister>(*runtime);
   erasure_worker = std::make_unique<ErasureWorker>(*runtime, *erasure_ledger, *erasure_register,

@@ -61,7 +61,8 @@ struct Server::Parts : ServerFrame {
   std::unique_ptr<TimelineViews> timeline_views;
   std::unique_ptr<TimelineServiceImpl> timelines;
   std::unique_ptr<AccessServiceImpl> access;
-  std::unique_ptr<ViewBacking> views;  // null: no view is in a process of its own
+  bool views_were_served = false;      // by a server before this one
+  std::unique_ptr<ViewBacking> views;  // null: no view ever was in a process of its own
   std::unique_ptr<LedgerServiceImpl> ledger;
   std::unique_ptr<BackupServiceImpl> backup;
   std::unique_ptr<ErasureRegister> erasure_register;

@@ -113,6 +113,8 @@ absl::StatusOr<TimelineCopy> SharedTimeline::Find(uint32_t partition) {
 SharedTimeline::Status SharedTimeline::GetStatus() const {
   Status status{.error = membership_.GetStatus().error};
   for (const projections::PartitionStatus& partition : view_.GetStatus()) {
+    // Suspended: the rows are kept up, and nobody is answered.
+    if (!membership_.Holds(partition.partition)) continue;
     ++status.held;
     if (partition.state == projections::PartitionStatus::State::kReady) ++status.ready;
     status.lag_events += partition.runner.lag_events;

@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "eventstore/bus/kafka_settings.h"
 #include "eventstore/bus/log_topic.h"
@@ -81,6 +82,7 @@ class ViewServer final : public RunningServer {
   ~ViewServer() override {
     if (frame_.server != nullptr) Drain();
     frame_.server.reset();
+    if (ledger_ != nullptr) ledger_->AwaitCalls();
     frame_.metrics.reset();
     if (timeline_ != nullptr) timeline_->Stop();
     if (log_ != nullptr) log_->Close();
@@ -102,8 +104,8 @@ class ViewServer final : public RunningServer {
     RETURN_IF_ERROR(OpenLog());
     MakeView();
     RETURN_IF_ERROR(frame_.Bind());
-    RETURN_IF_ERROR(StartMetrics());
     RETURN_IF_ERROR(MakeTimeline());
+    RETURN_IF_ERROR(StartMetrics());
     RETURN_IF_ERROR(frame_.Serve({service_.get()}));
     SetHealth(false);
     return timeline_->Start();
@@ -112,12 +114,22 @@ class ViewServer final : public RunningServer {
   int port() const override { return frame_.acceptor->port(); }
   int services_port() const override { return 0; }
   absl::Status ReloadKeys() override { return frame_.verifier->Reload(); }
-  absl::Status EachMinute() override { return absl::OkStatus(); }
+
+  // A ledger that was started with other registers, or a certificate that has ended: each answer is
+  // LEDGER_AWAY then, so it is said here why.
+  absl::Status EachMinute() override {
+    const absl::Status known = AskWhetherKnown().status();
+    if (!known.ok()) {
+      Log(LogLevel::kError, "ledger_refuses", {{"why", std::string(known.message())}});
+    }
+    ledger_known_ = known.ok();
+    return absl::OkStatus();
+  }
 
   // Serving while every partition that is held here answers, and there is one.
   void UpdateHealth() override {
     const SharedTimeline::Status status = timeline_->GetStatus();
-    const bool healthy = status.held > 0 && status.ready == status.held;
+    const bool healthy = ledger_known_ && status.held > 0 && status.ready == status.held;
     if (healthy == healthy_) return;
     SetHealth(healthy);
     Log(healthy ? LogLevel::kInfo : LogLevel::kWarn, "health",
@@ -142,6 +154,12 @@ class ViewServer final : public RunningServer {
       return absl::InvalidArgumentError(
           "--services-listen is for the server that has the log, not for a view.");
     }
+    ASSIGN_OR_RETURN(const HostAndPort listen, SplitAddress(frame_.options.listen));
+    if (frame_.options.advertise.empty() && (listen.host == "0.0.0.0" || listen.host == "::")) {
+      return absl::InvalidArgumentError(
+          "--listen on every address does not say where callers reach this process. Give "
+          "--advertise.");
+    }
     return absl::OkStatus();
   }
 
@@ -150,11 +168,14 @@ class ViewServer final : public RunningServer {
                                            ServiceFilesOf(frame_.options, frame_.options.ledger)));
     ledger_ = std::make_unique<LedgerClient>(frame_.options.ledger, credentials);
     digest_ = RegisterDigest(frame_.policy);
+    ASSIGN_OR_RETURN(introduced_, WaitFor("ledger", [this] { return AskWhetherKnown(); }));
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<records::api::v1::IntroduceViewResponse> AskWhetherKnown() {
     records::api::v1::IntroduceViewRequest request;
     request.set_register_digest(digest_);
-    ASSIGN_OR_RETURN(introduced_,
-                     WaitFor("ledger", [&] { return ledger_->IntroduceView(request); }));
-    return absl::OkStatus();
+    return ledger_->IntroduceView(request);
   }
 
   absl::StatusOr<eventstore::KafkaSettings> Settings() const {
@@ -199,7 +220,8 @@ class ViewServer final : public RunningServer {
     std::string address = frame_.options.advertise;
     if (address.empty()) {
       ASSIGN_OR_RETURN(const HostAndPort listen, SplitAddress(frame_.options.listen));
-      address = absl::StrCat(listen.host, ":", port());
+      const bool is_v6 = absl::StrContains(listen.host, ':');
+      address = absl::StrCat(is_v6 ? "[" : "", listen.host, is_v6 ? "]:" : ":", port());
     }
     eventstore::GroupMembershipOptions group{.settings = settings};
     group.topic = eventstore::LogTopic(frame_.options.kafka_prefix);
@@ -266,6 +288,7 @@ class ViewServer final : public RunningServer {
   std::unique_ptr<SharedTimeline> timeline_;
   std::unique_ptr<TimelineServiceImpl> service_;
   bool healthy_ = true;
+  bool ledger_known_ = true;
 };
 
 }  // namespace

@@ -101,6 +101,22 @@ absl::StatusOr<api::NameStaffResponse> LedgerClient::NameStaff(
   return Call(*stub_, &Stub::NameStaff, request);
 }
 
+void LedgerClient::Began() {
+  absl::MutexLock lock(&mutex_);
+  ++under_way_;
+}
+
+void LedgerClient::Ended() {
+  absl::MutexLock lock(&mutex_);
+  --under_way_;
+}
+
+void LedgerClient::AwaitCalls() {
+  const auto none = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return under_way_ == 0; };
+  absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(&none));
+}
+
 void LedgerClient::ResolveAsync(
     api::ResolveRequest request,
     absl::AnyInvocable<void(absl::StatusOr<api::ResolveResponse>)> done) {
@@ -108,10 +124,15 @@ void LedgerClient::ResolveAsync(
   call->request = std::move(request);
   SetDeadline(call->context);
   auto shared = std::make_shared<decltype(done)>(std::move(done));
+  Began();
   stub_->async()->Resolve(&call->context, &call->request, &call->response,
-                          [call, shared](const grpc::Status& answer) {
-                            if (!answer.ok()) return (*shared)(StatusOf(answer));
-                            (*shared)(std::move(call->response));
+                          [this, call, shared](const grpc::Status& answer) {
+                            if (answer.ok()) {
+                              (*shared)(std::move(call->response));
+                            } else {
+                              (*shared)(StatusOf(answer));
+                            }
+                            Ended();
                           });
 }
 
@@ -121,9 +142,11 @@ void LedgerClient::TraceReadAsync(api::TraceReadRequest request,
   call->request = std::move(request);
   SetDeadline(call->context);
   auto shared = std::make_shared<decltype(done)>(std::move(done));
+  Began();
   stub_->async()->TraceRead(&call->context, &call->request, &call->response,
-                            [call, shared](const grpc::Status& answer) {
+                            [this, call, shared](const grpc::Status& answer) {
                               (*shared)(answer.ok() ? absl::OkStatus() : StatusOf(answer));
+                              Ended();
                             });
 }
 

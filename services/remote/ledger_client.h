@@ -6,9 +6,11 @@
 #include <memory>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "records/api/v1/ledger_service.grpc.pb.h"
 
@@ -45,7 +47,15 @@ class LedgerClient {
   void TraceReadAsync(records::api::v1::TraceReadRequest request,
                       absl::AnyInvocable<void(absl::Status)> done);
 
+  // Waits until each `done` has returned. For the end, when no more calls come.
+  void AwaitCalls();
+
  private:
+  void Began();
+  void Ended();
+
+  absl::Mutex mutex_;
+  int under_way_ ABSL_GUARDED_BY(mutex_) = 0;
   const std::unique_ptr<records::api::v1::LedgerService::Stub> stub_;
 };
 

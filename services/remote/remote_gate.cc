@@ -7,6 +7,7 @@
 #include "eventstore/status_macros.h"
 #include "services/errors/errors.h"
 #include "services/policy/decide.h"
+#include "services/policy/view_policy.h"
 #include "services/runtime/command.h"
 
 namespace records::services {
@@ -82,7 +83,12 @@ void RemoteGate::Trace(const AdmittedRead& read, const std::vector<std::string>&
   request.set_ticket(read.ticket);
   for (const std::string& category : categories) request.add_categories(category);
   request.set_events_opened(events);
-  ledger_.TraceReadAsync(std::move(request), std::move(done));
+  // What follows may ask the ledger, and gRPC has few threads.
+  auto traced = [this, done = std::move(done)](absl::Status status) mutable {
+    auto shared = std::make_shared<decltype(done)>(std::move(done));
+    if (!executor_.Run([shared, status] { (*shared)(status); })) (*shared)(ServerBusy());
+  };
+  ledger_.TraceReadAsync(std::move(request), std::move(traced));
 }
 
 void RemoteGate::Refuse(const AdmittedRead& read, absl::AnyInvocable<void(absl::Status)> done) {
@@ -103,8 +109,12 @@ absl::StatusOr<bool> RemoteGate::StillAdmitted(const AdmittedRead& read) {
   }
   api::ResolveRequest request;
   if (!request.ParseFromString(read.again)) return absl::InternalError("a read of no gate");
-  ASSIGN_OR_RETURN(const api::ResolveResponse answer, ledger_.Resolve(request));
-  return !answer.absent();
+  ASSIGN_OR_RETURN(api::ResolveResponse answer, ledger_.Resolve(request));
+  const bool is_there = !answer.absent();
+  ASSIGN_OR_RETURN(const AdmittedRead now,
+                   ReadFrom(read.caller.caller, request, std::move(answer)));
+  if (!StillCovers(now.caller.decision, read.caller.decision)) return PermissionDenied();
+  return is_there;
 }
 
 }  // namespace records::services

@@ -28,6 +28,12 @@ absl::Status NotHere() {
   return absl::UnimplementedError("the keys of a view are leased from the ledger: it makes none");
 }
 
+// Whatever kept the ledger from answering says nothing of the event that was asked about: a fold
+// tries again, and parks nobody.
+absl::Status NotNow(const absl::Status& status) {
+  return absl::UnavailableError(absl::StrCat("the ledger did not answer: ", status.message()));
+}
+
 // A time of the view's own, since the ledger's clock may differ.
 absl::Time EndOf(absl::Time asked_at, const api::ReleaseKeysResponse& response) {
   return asked_at + absl::Microseconds(response.lease_us());
@@ -61,6 +67,12 @@ void RemoteKeys::Sweep() const {
   // A key leaves a moment before its lease ends, not after.
   const absl::Time now = clock_.Now() + absl::Seconds(2);
   absl::MutexLock lock(&mutex_);
+  // A clock that was set back would make leases longer.
+  if (now < swept_at_) {
+    references_.clear();
+    keys_.clear();
+  }
+  swept_at_ = now;
   absl::erase_if(references_, [now](const auto& row) { return row.second.until <= now; });
   std::erase_if(keys_, [now](const auto& row) { return row.second.until <= now; });
   absl::erase_if(names_, [now](const auto& row) { return row.second.second <= now; });
@@ -90,15 +102,19 @@ absl::Status RemoteKeys::Keep(const std::string& reference, const api::ReleasedK
     known.reference.tag = eventstore::TagOf(id);
     ASSIGN_OR_RETURN(auto aead,
                      eventstore::Aead::Create(eventstore::SecretBytes::CopyOf(released.key())));
-    keys_[known.reference.purpose] = {
-        LeasedKey{id, std::make_shared<const eventstore::Aead>(std::move(aead)), until}, until};
+    Held& held = keys_[known.reference.purpose];
+    // Replies may overtake each other: an older one does not shorten what a newer one gave.
+    if (held.until < until || !held.key.has_value()) {
+      held = {LeasedKey{id, std::make_shared<const eventstore::Aead>(std::move(aead)), until},
+              until};
+    }
   } else if (released.category() != 0) {
-    // Of this very reference: a later key of the same purpose has another tag, and stays.
-    known.reference.tag.fill(0xff);
-    const auto held = keys_.try_emplace(known.reference.purpose, Held{std::nullopt, until}).first;
-    if (!held->second.key.has_value()) held->second.until = until;
+    // Of this very reference: a later key of the same purpose is another, and has a row of its own.
+    known.reference.purpose.scope.epoch = 1;
+    keys_[known.reference.purpose] = {std::nullopt, until};
   }
-  references_[reference] = known;
+  Known& row = references_[reference];
+  if (row.until < until) row = known;
   return absl::OkStatus();
 }
 
@@ -106,7 +122,9 @@ absl::Status RemoteKeys::Fetch(const std::vector<std::string>& references) const
   const absl::Time asked_at = clock_.Now();
   api::ReleaseKeysRequest request;
   for (const std::string& reference : references) request.add_references(reference);
-  ASSIGN_OR_RETURN(api::ReleaseKeysResponse response, ledger_.ReleaseKeys(request));
+  auto answer = ledger_.ReleaseKeys(request);
+  if (!answer.ok()) return NotNow(answer.status());
+  api::ReleaseKeysResponse& response = *answer;
   if (response.keys_size() != request.references_size()) {
     return absl::UnavailableError("the ledger answered for other references");
   }
@@ -171,14 +189,30 @@ absl::StatusOr<std::optional<std::string>> RemoteKeys::ReferenceOf(const Subject
   }
   api::NameStaffRequest request;
   request.add_subjects(std::string(subject.bytes()));
-  ASSIGN_OR_RETURN(api::NameStaffResponse response, ledger_.NameStaff(request));
-  if (response.names_size() != 1) return absl::UnavailableError("the ledger named nobody");
-  std::string name = std::move(*response.mutable_names(0));
+  auto response = ledger_.NameStaff(request);
+  if (!response.ok()) return NotNow(response.status());
+  if (response->names_size() != 1) return absl::UnavailableError("the ledger named nobody");
+  std::string name = std::move(*response->mutable_names(0));
   absl::MutexLock lock(&mutex_);
   if (names_.size() >= kSmallCacheMax) names_.clear();
   names_[subject] = {name, now + kNamesKept};
   if (name.empty()) return std::nullopt;
   return name;
+}
+
+absl::StatusOr<api::ExchangedToken> RemoteKeys::Exchange(bool open, absl::string_view label,
+                                                         absl::string_view caller,
+                                                         absl::string_view data) const {
+  api::ExchangeTokensRequest request;
+  api::TokenExchange& token = *request.add_tokens();
+  token.set_open(open);
+  token.set_label(std::string(label));
+  token.set_binding(std::string(caller));
+  token.set_data(std::string(data));
+  auto response = ledger_.ExchangeTokens(request);
+  if (!response.ok()) return NotNow(response.status());
+  if (response->tokens_size() != 1) return absl::UnavailableError("the ledger exchanged nothing");
+  return std::move(*response->mutable_tokens(0));
 }
 
 absl::StatusOr<std::string> RemoteKeys::SealToken(absl::string_view label, absl::string_view caller,
@@ -189,37 +223,23 @@ absl::StatusOr<std::string> RemoteKeys::SealToken(absl::string_view label, absl:
     const auto found = entry_ids_.find(data);
     if (found != entry_ids_.end()) return found->second;
   }
-  api::ExchangeTokensRequest request;
-  api::TokenExchange& token = *request.add_tokens();
-  token.set_label(std::string(label));
-  token.set_binding(std::string(caller));
-  token.set_data(std::string(data));
-  ASSIGN_OR_RETURN(api::ExchangeTokensResponse response, ledger_.ExchangeTokens(request));
-  if (response.tokens_size() != 1) return absl::UnavailableError("the ledger made no token");
-  if (response.tokens(0).refused()) return absl::InvalidArgumentError("too long for a token");
-  std::string sealed = std::move(*response.mutable_tokens(0)->mutable_data());
+  ASSIGN_OR_RETURN(api::ExchangedToken token, Exchange(false, label, caller, data));
+  if (token.refused()) return absl::InvalidArgumentError("too long for a token");
   if (is_entry) {
     absl::MutexLock lock(&mutex_);
     if (entry_ids_.size() >= kSmallCacheMax) entry_ids_.clear();
-    entry_ids_[data] = sealed;
+    entry_ids_[data] = token.data();
   }
-  return sealed;
+  return std::move(*token.mutable_data());
 }
 
 absl::StatusOr<std::string> RemoteKeys::OpenToken(absl::string_view label, absl::string_view caller,
                                                   absl::string_view token) const {
-  api::ExchangeTokensRequest request;
-  api::TokenExchange& exchange = *request.add_tokens();
-  exchange.set_open(true);
-  exchange.set_label(std::string(label));
-  exchange.set_binding(std::string(caller));
-  exchange.set_data(std::string(token));
-  ASSIGN_OR_RETURN(api::ExchangeTokensResponse response, ledger_.ExchangeTokens(request));
-  if (response.tokens_size() != 1) return absl::UnavailableError("the ledger opened no token");
-  if (response.tokens(0).refused()) {
+  ASSIGN_OR_RETURN(api::ExchangedToken opened, Exchange(true, label, caller, token));
+  if (opened.refused()) {
     return absl::InvalidArgumentError("not a token of this call and caller");
   }
-  return std::move(*response.mutable_tokens(0)->mutable_data());
+  return std::move(*opened.mutable_data());
 }
 
 size_t RemoteKeys::leased() const {

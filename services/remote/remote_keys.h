@@ -86,11 +86,11 @@ class RemoteKeys final : public eventstore::KeyStore {
   struct Known {
     eventstore::KeyReference reference;
     bool damaged = false;
-    absl::Time until;
+    absl::Time until = absl::InfinitePast();
   };
   struct Held {
     std::optional<eventstore::LeasedKey> key;  // none: it has ended
-    absl::Time until;
+    absl::Time until = absl::InfinitePast();
   };
 
   // Asks for those that are not known for long enough, all at once.
@@ -98,6 +98,9 @@ class RemoteKeys final : public eventstore::KeyStore {
   absl::Status Keep(const std::string& reference, const records::api::v1::ReleasedKey& released,
                     absl::Time until) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::optional<Known> Find(absl::string_view reference) const;
+  absl::StatusOr<records::api::v1::ExchangedToken> Exchange(bool open, absl::string_view label,
+                                                            absl::string_view caller,
+                                                            absl::string_view data) const;
   void Sweep() const;
   void RunSweeps();
 
@@ -110,6 +113,7 @@ class RemoteKeys final : public eventstore::KeyStore {
   mutable absl::flat_hash_map<eventstore::SubjectId, std::pair<std::string, absl::Time>> names_
       ABSL_GUARDED_BY(mutex_);
   mutable absl::flat_hash_map<std::string, std::string> entry_ids_ ABSL_GUARDED_BY(mutex_);
+  mutable absl::Time swept_at_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread sweeper_;
 };

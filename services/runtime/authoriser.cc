@@ -7,6 +7,7 @@
 #include "eventstore/status_macros.h"
 #include "services/customer/customers.h"
 #include "services/errors/errors.h"
+#include "services/policy/view_policy.h"
 
 namespace records::services {
 namespace {
@@ -121,9 +122,9 @@ absl::Status Authoriser::StillAuthorised(const Authorised& authorised) const {
   }
   ASSIGN_OR_RETURN(const Decision decision,
                    DecideFor(authorised.caller, authorised.method, authorised.staff));
-  if (authorised.work_stream.empty() || OnWorkStream(decision, authorised.work_stream)) {
-    return absl::OkStatus();
-  }
+  std::optional<Decision> now = decision;
+  if (!authorised.work_stream.empty()) now = OnWorkStream(decision, authorised.work_stream);
+  if (now.has_value() && StillCovers(*now, authorised.decision)) return absl::OkStatus();
   return PermissionDenied();
 }
 

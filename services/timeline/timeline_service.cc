@@ -108,24 +108,25 @@ void TimelineServiceImpl::AnswerOnce(AdmittedRead read, absl::Time deadline,
                                      api::GetTimelineResponse& response,
                                      std::function<void(absl::Status)> finish) {
   // The same for an absent customer: who answers tells nothing.
-  auto copy = views_.Find(eventstore::PartitionOf(read.whom.root, runtime_.log.partition_count()));
+  const uint32_t partition =
+      eventstore::PartitionOf(read.whom.root, runtime_.log.partition_count());
+  auto copy = views_.Find(partition);
   if (!copy.ok()) return finish(copy.status());
   if (request.read_your_write().empty()) return Answer(read, *copy, request, response, finish);
   auto position = OpenWriteToken(runtime_, read.caller, request.read_your_write());
   if (!position.ok()) return finish(position.status());
-  auto written = views_.Find(position->partition);
-  if (!written.ok()) return finish(written.status());
+  // A write in another partition is under another root, and no part of this timeline.
+  if (position->partition != partition) return Answer(read, *copy, request, response, finish);
   // No thread waits: a view that is far behind must not hold up those who need a thread.
-  written->runner->WhenApplied(*position, deadline,
-                               [this, &request, &response, finish, read = std::move(read),
-                                copy = *copy, kept = *written](absl::Status reached) {
-                                 if (!reached.ok()) return finish(reached);
-                                 auto answer = [this, &request, &response, finish, read, copy] {
-                                   Answer(read, copy, request, response, finish);
-                                 };
-                                 if (!runtime_.executor.Run(std::move(answer)))
-                                   finish(ServerBusy());
-                               });
+  copy->runner->WhenApplied(*position, deadline,
+                            [this, &request, &response, finish, read = std::move(read),
+                             copy = *copy](absl::Status reached) {
+                              if (!reached.ok()) return finish(reached);
+                              auto answer = [this, &request, &response, finish, read, copy] {
+                                Answer(read, copy, request, response, finish);
+                              };
+                              if (!runtime_.executor.Run(std::move(answer))) finish(ServerBusy());
+                            });
 }
 
 grpc::ServerUnaryReactor* TimelineServiceImpl::GetTimeline(grpc::CallbackServerContext* context,
