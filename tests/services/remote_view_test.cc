@@ -188,6 +188,15 @@ TEST_F(RemoteViewTest, AbsentForbiddenAndRevokedAreTheSameBytes) {
   EXPECT_EQ(server_.TracesOf(server_.StaffOf("aud").root).back().asked_for(), "R1");
 }
 
+TEST_F(RemoteViewTest, AReferenceThatIsNoneIsRefusedAndTracedToo) {
+  CatchUp();
+  // Cut for the trace in the middle of a character.
+  const auto answer = view_.Timeline(amy_, std::string(255, 'R') + "\xC3\xA9\xC3\xA9");
+  EXPECT_EQ(answer.status.code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_THAT(server_.TracesOf(server_.StaffOf("amy").root).back().asked_for(), HasSubstr("RRRR"));
+  EXPECT_EQ(view_.Timeline(amy_, "").status.code(), absl::StatusCode::kPermissionDenied);
+}
+
 TEST_F(RemoteViewTest, ATokenThatTheLedgerDoesNotTakeOpensNothing) {
   const Who nobody{"not.a.token", "service-delivery"};
   EXPECT_EQ(view_.Timeline(nobody, "R1").status.code(), absl::StatusCode::kUnauthenticated);
@@ -339,10 +348,12 @@ TEST_F(RemoteViewTest, AKeyIsGoneFromTheViewWhenItsLeaseHasEnded) {
   EXPECT_TRUE(view_.Timeline(amy_, "R1").ok());
 }
 
-TEST_F(RemoteViewTest, AFollowEndsWhenTheRoleIsRevoked) {
+// Also where another role of theirs still admits the reader: it admits them to less.
+TEST_F(RemoteViewTest, AFollowEndsWhenARoleThatItReadUnderIsRevoked) {
+  const Who both = server_.Officer("amy", {"contact-officer", "repairs-system"});
   CatchUp();
   grpc::ClientContext context;
-  testing::TestServer::PrepareStream(context, amy_);
+  testing::TestServer::PrepareStream(context, both);
   api::FollowTimelineRequest request;
   request.set_customer("R1");
   const auto stub = api::TimelineService::NewStub(view_.channel);
