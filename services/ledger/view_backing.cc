@@ -17,7 +17,6 @@ namespace {
 
 namespace api = records::api::v1;
 namespace policy = records::policy::v1;
-using eventstore::IdBytes;
 using eventstore::kIdSize;
 
 // What views make tokens for. A token of another kind would open more than a view needs: the log's

@@ -1,12 +1,12 @@
 #include "services/ledger/view_ticket.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "eventstore/status_macros.h"
 #include "records/events/v1/access.pb.h"
 #include "services/errors/errors.h"
+#include "services/runtime/asked_for.h"
 
 namespace records::services {
 namespace {
@@ -30,13 +30,6 @@ absl::StatusOr<DirectoryEntry> EntryFrom(absl::string_view bytes) {
   return DirectoryEntry{.subject = subject, .root = root};
 }
 
-// Cut between characters: half a one is no text, and the ticket would not open.
-absl::string_view CutAskedFor(absl::string_view text) {
-  size_t end = std::min(text.size(), kAskedForBytesMax);
-  while (end > 0 && end < text.size() && (static_cast<uint8_t>(text[end]) & 0xc0) == 0x80) --end;
-  return text.substr(0, end);
-}
-
 }  // namespace
 
 absl::StatusOr<std::string> SealTicket(const Runtime& runtime, absl::string_view view,
@@ -45,7 +38,7 @@ absl::StatusOr<std::string> SealTicket(const Runtime& runtime, absl::string_view
   trace.set_purpose(read.caller.caller.purpose);
   trace.set_method(read.caller.method);
   trace.set_role(read.caller.decision.role);
-  trace.set_asked_for(std::string(CutAskedFor(read.asked_for)));
+  trace.set_asked_for(std::string(CutAskedFor(read.asked_for, kAskedForBytesMax)));
   std::string bytes =
       absl::StrCat(read.whom.root.bytes(), read.whom.subject.bytes(),
                    read.caller.staff.root.bytes(), read.caller.staff.subject.bytes());
@@ -77,8 +70,7 @@ absl::StatusOr<AdmittedRead> OpenTicket(const Runtime& runtime, absl::string_vie
   read.caller.caller.ends_at = absl::FromUnixMicros(static_cast<int64_t>(end));
   read.caller.decision.role = trace.role();
   if (runtime.clock.Now() < read.caller.caller.ends_at) return read;
-  return Refusal(absl::StatusCode::kUnauthenticated, "TOKEN_EXPIRED",
-                 "The token has expired. Get a new one and call again.");
+  return TokenExpired();
 }
 
 }  // namespace records::services

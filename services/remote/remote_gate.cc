@@ -8,6 +8,7 @@
 #include "services/errors/errors.h"
 #include "services/policy/decide.h"
 #include "services/policy/view_policy.h"
+#include "services/runtime/asked_for.h"
 #include "services/runtime/command.h"
 
 namespace records::services {
@@ -103,10 +104,7 @@ void RemoteGate::Refuse(const AdmittedRead& read, absl::AnyInvocable<void(absl::
 
 absl::StatusOr<bool> RemoteGate::StillAdmitted(const AdmittedRead& read) {
   if (streams_.ended()) return ServerStopping();
-  if (clock_.Now() >= read.caller.caller.ends_at) {
-    return Refusal(absl::StatusCode::kUnauthenticated, "TOKEN_EXPIRED",
-                   "The token has expired. Get a new one and call again.");
-  }
+  if (clock_.Now() >= read.caller.caller.ends_at) return TokenExpired();
   api::ResolveRequest request;
   if (!request.ParseFromString(read.again)) return absl::InternalError("a read of no gate");
   ASSIGN_OR_RETURN(api::ResolveResponse answer, ledger_.Resolve(request));

@@ -8,19 +8,12 @@
 #include "services/customer/customers.h"
 #include "services/errors/errors.h"
 #include "services/policy/view_policy.h"
+#include "services/runtime/asked_for.h"
 
 namespace records::services {
 namespace {
 
 constexpr size_t kAskedForBytesMax = 64;
-
-// Cut between characters: half a one is no text and would spoil the trace.
-absl::string_view CutAskedFor(absl::string_view text) {
-  if (text.size() <= kAskedForBytesMax) return text;
-  size_t end = kAskedForBytesMax;
-  while (end > 0 && (static_cast<uint8_t>(text[end]) & 0xc0) == 0x80) --end;
-  return text.substr(0, end);
-}
 
 records::events::v1::ReadTrace RefusalTrace(const Authorised& refused,
                                             absl::string_view asked_for) {
@@ -29,7 +22,7 @@ records::events::v1::ReadTrace RefusalTrace(const Authorised& refused,
   trace.set_purpose(refused.caller.purpose);
   trace.set_method(refused.method);
   trace.set_refused(true);
-  trace.set_asked_for(std::string(CutAskedFor(asked_for)));
+  trace.set_asked_for(std::string(CutAskedFor(asked_for, kAskedForBytesMax)));
   return trace;
 }
 
@@ -116,10 +109,7 @@ void Authoriser::AuthoriseWork(const grpc::ServerContextBase& context, absl::str
 
 absl::Status Authoriser::StillAuthorised(const Authorised& authorised) const {
   if (streams_.ended()) return ServerStopping();
-  if (runtime_.clock.Now() >= authorised.caller.ends_at) {
-    return Refusal(absl::StatusCode::kUnauthenticated, "TOKEN_EXPIRED",
-                   "The token has expired. Get a new one and call again.");
-  }
+  if (runtime_.clock.Now() >= authorised.caller.ends_at) return TokenExpired();
   ASSIGN_OR_RETURN(const Decision decision,
                    DecideFor(authorised.caller, authorised.method, authorised.staff));
   std::optional<Decision> now = decision;
