@@ -82,22 +82,36 @@ absl::Status CheckServiceFiles(const ListenOptions& options) {
       "--service-private-key and --service-ca.");
 }
 
+// What the three files hold, in PEM.
+struct TlsFiles {
+  std::string certificate;
+  std::string private_key;
+  std::string authority;  // empty: there is no such file
+};
+
+absl::StatusOr<TlsFiles> ReadTlsFiles(const ListenOptions& options) {
+  TlsFiles files;
+  ASSIGN_OR_RETURN(files.certificate, ReadKeyFile(options.tls_certificate_file));
+  ASSIGN_OR_RETURN(files.private_key, ReadSecretFile(options.tls_private_key_file, kTlsKeyRule));
+  RETURN_IF_ERROR(CheckPair(files.certificate, files.private_key, options));
+  if (options.tls_client_ca_file.empty()) return files;
+  ASSIGN_OR_RETURN(files.authority, ReadClientAuthority(options.tls_client_ca_file));
+  return files;
+}
+
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> TlsCredentials(
     const ListenOptions& options) {
   if (options.tls_certificate_file.empty() || options.tls_private_key_file.empty()) {
     return absl::InvalidArgumentError(
         "TLS needs both a certificate file and a private key file. Give both.");
   }
-  grpc::SslServerCredentialsOptions::PemKeyCertPair pair;
-  ASSIGN_OR_RETURN(pair.cert_chain, ReadKeyFile(options.tls_certificate_file));
-  ASSIGN_OR_RETURN(pair.private_key, ReadSecretFile(options.tls_private_key_file, kTlsKeyRule));
-  RETURN_IF_ERROR(CheckPair(pair.cert_chain, pair.private_key, options));
+  ASSIGN_OR_RETURN(TlsFiles files, ReadTlsFiles(options));
   grpc::SslServerCredentialsOptions tls(GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE);
   if (!options.tls_client_ca_file.empty()) {
-    ASSIGN_OR_RETURN(tls.pem_root_certs, ReadClientAuthority(options.tls_client_ca_file));
+    tls.pem_root_certs = std::move(files.authority);
     tls.client_certificate_request = GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY;
   }
-  tls.pem_key_cert_pairs.push_back(std::move(pair));
+  tls.pem_key_cert_pairs.push_back({std::move(files.private_key), std::move(files.certificate)});
   return grpc::SslServerCredentials(tls);
 }
 
@@ -160,12 +174,10 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServicePortCredenti
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> MakeServiceChannelCredentials(
     const ListenOptions& options) {
   RETURN_IF_ERROR(CheckServiceFiles(options));
-  grpc::SslCredentialsOptions tls;
-  ASSIGN_OR_RETURN(tls.pem_cert_chain, ReadKeyFile(options.tls_certificate_file));
-  ASSIGN_OR_RETURN(tls.pem_private_key, ReadSecretFile(options.tls_private_key_file, kTlsKeyRule));
-  RETURN_IF_ERROR(CheckPair(tls.pem_cert_chain, tls.pem_private_key, options));
-  ASSIGN_OR_RETURN(tls.pem_root_certs, ReadClientAuthority(options.tls_client_ca_file));
-  return grpc::SslCredentials(tls);
+  ASSIGN_OR_RETURN(TlsFiles files, ReadTlsFiles(options));
+  return grpc::SslCredentials({.pem_root_certs = std::move(files.authority),
+                               .pem_private_key = std::move(files.private_key),
+                               .pem_cert_chain = std::move(files.certificate)});
 }
 
 }  // namespace records::services
