@@ -32,15 +32,20 @@ absl::StatusOr<Message> FactsOf(const StoredEvent& stored) {
   return absl::DataLossError("an event of the register of erasures does not parse");
 }
 
-absl::StatusOr<ErasureEntry> Decided(const StoredEvent& stored) {
+// Nil: nobody is named.
+eventstore::SubjectId ActorOf(const StoredEvent& stored) {
+  const auto actor = eventstore::SubjectId::FromBytes(stored.event.actor());
+  return actor.ok() ? *actor : eventstore::SubjectId();
+}
+
+absl::StatusOr<ErasureEntry> EntryOf(const StoredEvent& stored) {
   ASSIGN_OR_RETURN(const auto facts, FactsOf<ev::SubjectErasureDecided>(stored));
   ErasureEntry entry{.collection = facts.collection(), .ground = facts.ground()};
   ASSIGN_OR_RETURN(entry.id, ErasureId::FromBytes(facts.erasure()));
   ASSIGN_OR_RETURN(entry.subject, eventstore::SubjectId::FromBytes(facts.subject()));
   ASSIGN_OR_RETURN(entry.root, eventstore::RootId::FromBytes(facts.root()));
   entry.decided_at = absl::FromUnixMicros(stored.event.recorded_at_us());
-  const auto actor = eventstore::SubjectId::FromBytes(stored.event.actor());
-  if (actor.ok()) entry.decided_by = *actor;
+  entry.decided_by = ActorOf(stored);
   return entry;
 }
 
@@ -63,36 +68,34 @@ absl::Status ErasureRegister::Refresh() {
   }
 }
 
-absl::Status ErasureRegister::Fold(const StoredEvent& stored) {
-  if (Is<ev::SubjectErasureDecided>(stored)) {
-    ASSIGN_OR_RETURN(ErasureEntry entry, Decided(stored));
-    by_id_.emplace(entry.id, entries_.size());
-    entries_.push_back(std::move(entry));
-    return absl::OkStatus();
-  }
-  std::string id;
-  if (Is<ev::SubjectErased>(stored)) {
-    ASSIGN_OR_RETURN(const auto facts, FactsOf<ev::SubjectErased>(stored));
-    id = facts.erasure();
-  } else {
-    ASSIGN_OR_RETURN(const auto facts, FactsOf<ev::ErasureAcknowledged>(stored));
-    id = facts.erasure();
-  }
+absl::StatusOr<ErasureEntry*> ErasureRegister::Decided(const std::string& id) {
   ASSIGN_OR_RETURN(const ErasureId erasure, ErasureId::FromBytes(id));
   const auto found = by_id_.find(erasure);
-  if (found == by_id_.end()) {
-    return absl::DataLossError("the register of erasures tells of one that nobody decided");
-  }
-  ErasureEntry& entry = entries_[found->second];
-  if (Is<ev::SubjectErased>(stored)) {
+  if (found != by_id_.end()) return &entries_[found->second];
+  return absl::DataLossError("the register of erasures tells of one that nobody decided");
+}
+
+absl::Status ErasureRegister::Fold(const StoredEvent& stored) {
+  const absl::Time recorded_at = absl::FromUnixMicros(stored.event.recorded_at_us());
+  if (Is<ev::SubjectErasureDecided>(stored)) {
+    ASSIGN_OR_RETURN(ErasureEntry entry, EntryOf(stored));
+    by_id_.emplace(entry.id, entries_.size());
+    entries_.push_back(std::move(entry));
+  } else if (Is<ev::SubjectErased>(stored)) {
     ASSIGN_OR_RETURN(const auto facts, FactsOf<ev::SubjectErased>(stored));
-    entry.certified = stored.position;
-    entry.certified_at = absl::FromUnixMicros(stored.event.recorded_at_us());
-    entry.keys_destroyed = facts.keys_destroyed();
+    ASSIGN_OR_RETURN(ErasureEntry * entry, Decided(facts.erasure()));
+    entry->certified = stored.position;
+    entry->certified_at = recorded_at;
+    entry->keys_destroyed = facts.keys_destroyed();
+  } else if (Is<ev::ErasureConfirmed>(stored)) {
+    ASSIGN_OR_RETURN(const auto facts, FactsOf<ev::ErasureConfirmed>(stored));
+    ASSIGN_OR_RETURN(ErasureEntry * entry, Decided(facts.erasure()));
+    entry->confirmations.push_back({facts.stream(), ActorOf(stored), recorded_at});
   } else {
     ASSIGN_OR_RETURN(const auto facts, FactsOf<ev::ErasureAcknowledged>(stored));
-    entry.acknowledged = true;
-    entry.objection = facts.objection();
+    ASSIGN_OR_RETURN(ErasureEntry * entry, Decided(facts.erasure()));
+    entry->acknowledged = true;
+    entry->objection = facts.objection();
   }
   return absl::OkStatus();
 }

@@ -24,6 +24,13 @@ using ErasureId = eventstore::Id<struct ErasureIdTag>;
 inline constexpr absl::string_view kErasures = "erasures";
 inline constexpr absl::string_view kErasureSubStream = "erasure";
 
+// A subscriber of a work stream has dropped what it held.
+struct ErasureConfirmation {
+  std::string stream;
+  eventstore::SubjectId confirmed_by;
+  absl::Time confirmed_at;
+};
+
 // One erasure, folded from the register.
 struct ErasureEntry {
   ErasureId id;
@@ -38,6 +45,7 @@ struct ErasureEntry {
   uint64_t keys_destroyed = 0;
   bool acknowledged = false;
   bool objection = false;
+  std::vector<ErasureConfirmation> confirmations;  // oldest first
 };
 
 // The register of erasures: one stream of the log, so that a start finds what is not finished, and
@@ -65,6 +73,9 @@ class ErasureRegister {
 
  private:
   absl::Status Fold(const eventstore::StoredEvent& stored) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The erasure that an event is about. kDataLoss: nobody decided it.
+  absl::StatusOr<ErasureEntry*> Decided(const std::string& id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Runtime runtime_;
   const eventstore::StreamName stream_;

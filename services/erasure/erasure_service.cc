@@ -41,6 +41,14 @@ absl::Status UnknownPlan() {
 
 }  // namespace
 
+ErasureServiceImpl::ErasureServiceImpl(Backend backend, const records::policy::v1::Register& policy,
+                                       ErasureRegister& reg, ErasureWorker& worker)
+    : backend_(backend), register_(reg), worker_(worker) {
+  for (const auto& role : policy.roles()) {
+    taken_streams_.insert(role.work_streams().begin(), role.work_streams().end());
+  }
+}
+
 grpc::ServerUnaryReactor* ErasureServiceImpl::Answer(
     grpc::CallbackServerContext* context, const char* method, const std::string& asked_for,
     std::function<void(const Authorised&, std::function<void(absl::Status)>)> work) {
@@ -197,17 +205,21 @@ absl::StatusOr<ErasureEntry> ErasureServiceImpl::Find(const std::string& id) {
   return *found;
 }
 
+absl::StatusOr<std::string> ErasureServiceImpl::NameOf(const eventstore::SubjectId& subject) const {
+  if (subject.is_nil()) return "";
+  ASSIGN_OR_RETURN(const auto reference, backend_.runtime.keys.ReferenceOf(subject));
+  // Issuer, line end, subject of the token.
+  return reference.has_value() ? reference->substr(reference->find('\n') + 1) : "";
+}
+
 absl::Status ErasureServiceImpl::Fill(const ErasureEntry& entry, api::Erasure& erasure) const {
   erasure.set_erasure(entry.id.ToHex());
   erasure.set_ground(entry.ground);
   erasure.set_decided_at_us(absl::ToUnixMicros(entry.decided_at));
   erasure.set_acknowledged(entry.acknowledged);
   erasure.set_objection(entry.objection);
-  if (!entry.decided_by.is_nil()) {
-    ASSIGN_OR_RETURN(const auto reference, backend_.runtime.keys.ReferenceOf(entry.decided_by));
-    // Issuer, line end, subject of the token.
-    if (reference.has_value()) erasure.set_decided_by(reference->substr(reference->find('\n') + 1));
-  }
+  ASSIGN_OR_RETURN(*erasure.mutable_decided_by(), NameOf(entry.decided_by));
+  RETURN_IF_ERROR(FillConfirmations(entry, erasure));
   if (entry.certified.has_value()) {
     erasure.set_state(api::ERASURE_STATE_CERTIFIED);
     erasure.set_certified_at_us(absl::ToUnixMicros(entry.certified_at));
@@ -287,10 +299,15 @@ absl::StatusOr<Plan> ErasureServiceImpl::Acknowledge(
   auto acknowledged = std::make_unique<ev::ErasureAcknowledged>();
   acknowledged->set_erasure(std::string(entry.id.bytes()));
   acknowledged->set_objection(request.objection());
+  return Note(caller, std::move(acknowledged));
+}
+
+Plan ErasureServiceImpl::Note(const Authorised& caller,
+                              std::unique_ptr<google::protobuf::Message> message) const {
   Step step;
   step.facts.push_back({.stream = register_.stream(),
                         .subject = caller.staff.subject,
-                        .message = std::move(acknowledged),
+                        .message = std::move(message),
                         .occurred_at = backend_.runtime.clock.Now()});
   step.expectations.push_back(register_.Expected());
   Plan plan;

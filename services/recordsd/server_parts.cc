@@ -132,8 +132,8 @@ void Server::Parts::MakeServices() {
   erasure_register = std::make_unique<ErasureRegister>(*runtime);
   erasure_worker = std::make_unique<ErasureWorker>(*runtime, *erasure_ledger, *erasure_register,
                                                    ErasureOptions());
-  erasures =
-      std::make_unique<ErasureServiceImpl>(MakeBackend(), *erasure_register, *erasure_worker);
+  erasures = std::make_unique<ErasureServiceImpl>(MakeBackend(), policy, *erasure_register,
+                                                  *erasure_worker);
   if (timeline_reader != nullptr) {
     timeline_views = std::make_unique<WholeTimeline>(*timeline->runner, *timeline_reader);
     gate = std::make_unique<LocalGate>(MakeBackend());

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,6 +40,8 @@ template <typename Request, typename Response>
 struct CommandHandler {
   std::string method;     // full name
   std::string asked_for;  // for the trace of a refusal
+  // The call is about this work stream, as of Authoriser::AuthoriseWork().
+  std::optional<std::string> work_stream = std::nullopt;
   Planning planning = Planning::kInline;
   std::function<absl::StatusOr<Plan>(const Authorised&, const eventstore::RequestKey&)> plan;
   std::function<absl::Status(const Authorised&, const Outcome&, Response&)> reply;
@@ -99,23 +102,29 @@ grpc::ServerUnaryReactor* HandleCommand(Backend& backend, grpc::CallbackServerCo
     reactor->Finish(ToGrpcStatus(status));
   };
   const absl::Time deadline = DeadlineOf(*context);
-  backend.authoriser.Authorise(
-      *context, handler->method, handler->asked_for,
-      [&backend, handler, request, response, deadline, finish](absl::StatusOr<Authorised> caller) {
-        if (!caller.ok()) return finish(caller.status());
-        if (absl::Status cards = RefuseCardNumbers(*request); !cards.ok()) return finish(cards);
-        Command command{.caller = *caller,
-                        .request_id = request->request_id(),
-                        .canonical = CanonicalBytes(*request),
-                        .deadline = deadline};
-        auto shared = std::make_shared<const Authorised>(*std::move(caller));
-        auto run = [&backend, handler, shared, response, finish,
-                    command = std::move(command)]() mutable {
-          internal::RunAuthorised(backend, handler, shared, std::move(command), response, finish);
-        };
-        if (handler->planning == Planning::kInline) return run();
-        if (!backend.runtime.executor.Run(std::move(run))) finish(ServerBusy());
-      });
+  auto authorised = [&backend, handler, request, response, deadline,
+                     finish](absl::StatusOr<Authorised> caller) {
+    if (!caller.ok()) return finish(caller.status());
+    if (absl::Status cards = RefuseCardNumbers(*request); !cards.ok()) return finish(cards);
+    Command command{.caller = *caller,
+                    .request_id = request->request_id(),
+                    .canonical = CanonicalBytes(*request),
+                    .deadline = deadline};
+    auto shared = std::make_shared<const Authorised>(*std::move(caller));
+    auto run = [&backend, handler, shared, response, finish,
+                command = std::move(command)]() mutable {
+      internal::RunAuthorised(backend, handler, shared, std::move(command), response, finish);
+    };
+    if (handler->planning == Planning::kInline) return run();
+    if (!backend.runtime.executor.Run(std::move(run))) finish(ServerBusy());
+  };
+  if (handler->work_stream.has_value()) {
+    backend.authoriser.AuthoriseWork(*context, handler->method, *handler->work_stream,
+                                     std::move(authorised));
+  } else {
+    backend.authoriser.Authorise(*context, handler->method, handler->asked_for,
+                                 std::move(authorised));
+  }
   return reactor;
 }
 

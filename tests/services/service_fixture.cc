@@ -37,8 +37,8 @@ TestServer::TestServer() {
                        .drop_others = nullptr});
   erasure_worker =
       std::make_unique<ErasureWorker>(*runtime, *erasure_ledger, *erasure_register, std::move(how));
-  erasures =
-      std::make_unique<ErasureServiceImpl>(MakeBackend(), *erasure_register, *erasure_worker);
+  erasures = std::make_unique<ErasureServiceImpl>(MakeBackend(), policy, *erasure_register,
+                                                  *erasure_worker);
   grants_runner->Start();
   timeline_runner->Start();
   Listen();

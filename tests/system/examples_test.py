@@ -70,6 +70,12 @@ class ExamplesTest(BusTest):
         subject = re.search(r"job for ([0-9a-f]{8}): repair", jobs)[1]
         self.assertRegex(self.run_example("repairs_system.py", "repairs", self.repairs),
                          rf"forget {subject}: [1-9]\d* jobs")
+        # DP-C4: the officer sees who has dropped the person and who is waited for; told once, though asked again.
+        self.run_example("asb_system.py", "asb", self.asb)
+        self.assertEqual(self.run_example("repairs_system.py", "repairs", self.repairs), "")
+        told = self.ok(self.token("data-protection-officer", "dora"), "rights-request", "--json", "subject", "erasures")
+        self.assertEqual(re.findall(r'"stream": ?"([^"]+)"', told), ["repairs.v1", "asb.v1"])
+        self.assertRegex(told, r'"awaitedStreams": ?\[\s*"rights.v1"\s*\]')
 
     # CR-2.4b, CR-3.1.2b: by the rules of the brokers.
     def test_a_system_cannot_read_the_topic_of_another(self):

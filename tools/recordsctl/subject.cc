@@ -104,6 +104,15 @@ void PrintErasure(Session& session, const api::Erasure& erasure, const std::stri
     fields.push_back({"certified", FormatMoment(erasure.certified_at_us(), absl::LocalTimeZone())});
     fields.push_back({"keys destroyed", absl::StrCat(erasure.keys_destroyed())});
   }
+  for (const api::ErasureConfirmation& one : erasure.confirmations()) {
+    fields.push_back(
+        {"dropped by", absl::StrCat(one.confirmed_by().empty() ? "(erased)" : one.confirmed_by(),
+                                    " of ", one.stream(), ", ",
+                                    FormatMoment(one.confirmed_at_us(), absl::LocalTimeZone()))});
+  }
+  if (erasure.awaited_streams_size() > 0) {
+    fields.push_back({"not yet dropped", absl::StrJoin(erasure.awaited_streams(), ", ")});
+  }
   if (!file.empty()) fields.push_back({"certificate", file});
   session.out << RenderFields(fields, session.Width());
 }
@@ -243,7 +252,8 @@ void AddErasures(CLI::App* noun, Session& session) {
                },
            .print =
                [&session](const api::ListErasuresResponse& reply) {
-                 Table table({"ERASURE", "DECIDED", "BY", "GROUND", "STATE", "TOLD"});
+                 Table table(
+                     {"ERASURE", "DECIDED", "BY", "GROUND", "STATE", "TOLD", "NOT YET DROPPED"});
                  for (const api::Erasure& erasure : reply.erasures()) {
                    table.AddRow({erasure.erasure(),
                                  FormatMoment(erasure.decided_at_us(), absl::LocalTimeZone()),
@@ -251,7 +261,8 @@ void AddErasures(CLI::App* noun, Session& session) {
                                  GroundName(erasure.ground()), StateName(erasure),
                                  erasure.objection()      ? "objected"
                                  : erasure.acknowledged() ? "yes"
-                                                          : "no"});
+                                                          : "no",
+                                 absl::StrJoin(erasure.awaited_streams(), ", ")});
                  }
                  session.out << (table.empty() ? "none\n" : table.Render(session.Width()));
                  if (!reply.next_page_token().empty()) {

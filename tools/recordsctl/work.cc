@@ -1,5 +1,7 @@
 #include <google/protobuf/util/json_util.h>
 
+#include "absl/strings/escaping.h"
+#include "records/api/v1/erasure_service.grpc.pb.h"
 #include "records/api/v1/ledger_service.grpc.pb.h"
 #include "tools/recordsctl/commands.h"
 #include "tools/recordsctl/flag_values.h"
@@ -150,10 +152,40 @@ int FollowWork(Session& session, const FollowFlags& flags) {
   return status.ok() ? kExitOk : session.Fail("follow the work", status);
 }
 
+void AddConfirmErased(CLI::App* noun, Session& session) {
+  struct Flags {
+    std::string stream;
+    std::string reference;
+  };
+  auto* command = noun->add_subcommand(
+      "confirm-erased", "Say that your system has dropped what it held of an erased subject");
+  auto flags = std::make_shared<Flags>();
+  command->add_option("--stream", flags->stream, "name of the work stream: repairs.v1");
+  command->add_option("--reference", flags->reference,
+                      "of its Erased record, as `work follow --json` prints it");
+  Bind(command, session,
+       RequestCommand<api::ErasureService, api::ConfirmErasureRequest, api::ConfirmErasureResponse>{
+           .doing = "confirm the erasure",
+           .method = &api::ErasureService::Stub::ConfirmErasure,
+           .required = {"--stream", "--reference"},
+           .from_flags =
+               [flags](api::ConfirmErasureRequest& request) {
+                 request.set_stream(flags->stream);
+                 return absl::Base64Unescape(flags->reference, request.mutable_reference())
+                            ? absl::OkStatus()
+                            : absl::InvalidArgumentError("--reference is not Base64");
+               },
+           .print =
+               [&session](const api::ConfirmErasureResponse&) {
+                 session.out << RenderFields({{"done", "confirmed"}}, session.Width());
+               }});
+}
+
 }  // namespace
 
 void AddWorkCommands(CLI::App& app, Session& session) {
   auto* noun = app.add_subcommand("work", "Work streams, for systems without a broker");
+  AddConfirmErased(noun, session);
   auto* command = noun->add_subcommand(
       "follow", "Print the records of a work stream from the first on; ^C ends it");
   auto flags = std::make_shared<FollowFlags>();
