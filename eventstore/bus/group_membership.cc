@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "eventstore/bus/internal/admin_call.h"
 #include "eventstore/crypto.h"
+#include "eventstore/planted_bug.h"
 #include "eventstore/status_macros.h"
 
 namespace records::eventstore {
@@ -36,6 +37,14 @@ std::vector<uint32_t> NumbersOf(const rd_kafka_topic_partition_list_t& list) {
   }
   std::sort(numbers.begin(), numbers.end());
   return numbers;
+}
+
+// Brokers name a member when it joins; it has no name between two sessions.
+bool HasSession(rd_kafka_t* client) {
+  char* name = rd_kafka_memberid(client);
+  const bool has_name = name != nullptr && *name != '\0';
+  if (name != nullptr) rd_kafka_mem_free(client, name);
+  return has_name;
 }
 
 }  // namespace
@@ -142,8 +151,36 @@ absl::Status GroupMembership::RunSession() {
 }
 
 absl::Status GroupMembership::Serve(rd_kafka_t* client, rd_kafka_queue_t* queue) {
-  while (!Stopping()) RETURN_IF_ERROR(ServeEvent(client, queue, kEventWait).status());
+  joining_since_ = Steady::now();
+  while (!Stopping()) {
+    RETURN_IF_ERROR(ServeEvent(client, queue, kEventWait).status());
+    RETURN_IF_ERROR(CheckJoins(client));
+  }
   return absl::OkStatus();
+}
+
+absl::Status GroupMembership::CheckJoins(rd_kafka_t* client) {
+  bool joining = false;
+  bool idle = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    joining = status_.state == GroupStatus::State::kJoining;
+    idle = held_.empty();
+  }
+  // A session with nothing to lose is lost without an event.
+  if (!joining && idle && !HasSession(client)) {
+    absl::MutexLock lock(&mutex_);
+    ++status_.sessions_lost;
+    status_.state = GroupStatus::State::kJoining;
+    joining_since_ = Steady::now();
+  }
+  if (!joining || PLANTED_BUG("stuck-member-waits")) return absl::OkStatus();
+  const absl::Duration patience = std::max(options_.join_timeout, 3 * options_.session_timeout);
+  if (Steady::now() - joining_since_ < absl::ToChronoNanoseconds(patience)) {
+    return absl::OkStatus();
+  }
+  return absl::UnavailableError(absl::StrCat(
+      "the group ", options_.group, " did not take it in within ", absl::FormatDuration(patience)));
 }
 
 absl::StatusOr<bool> GroupMembership::ServeEvent(rd_kafka_t* client, rd_kafka_queue_t* queue,
@@ -189,6 +226,7 @@ absl::Status GroupMembership::Rebalance(rd_kafka_t* client, rd_kafka_event_t* ev
     status_.state = GroupStatus::State::kJoining;
   }
   LetGo(NumbersOf(*list), lost);
+  if (lost) joining_since_ = Steady::now();  // what is called for takes its time
   return StatusOf(KafkaError(rd_kafka_incremental_unassign(client, list)), "giving back");
 }
 

@@ -43,6 +43,11 @@ struct GroupMembershipOptions {
   absl::Duration owners_timeout = absl::Seconds(2);
   // Before a new member after an error.
   absl::Duration retry_wait = absl::Seconds(1);
+  // Who is not let join for so long begins again with a new client: librdkafka's may have lost all
+  // its brokers for good, or wait for an answer that never comes. Other members may hold up a
+  // rebalance for longer; the new client then waits in place of the old one. Three sessions at
+  // least: so long brokers may wait for who was there before.
+  absl::Duration join_timeout = absl::Minutes(1);
   // All three are called on the membership's thread, one at a time, and with partitions that this
   // process had or has not, as the name says.
   //
@@ -83,8 +88,8 @@ class GroupMembership {
   explicit GroupMembership(GroupMembershipOptions options);
   ~GroupMembership();  // stops
 
-  // Joins, and joins again, until Stop(); never waits for a broker. Once. kInvalidArgument: an
-  // option.
+  // Joins, and joins again, until Stop(); never waits for a broker. No state of a client is waited
+  // out for longer than `join_timeout`. Once. kInvalidArgument: an option.
   [[nodiscard]] absl::Status Start();
 
   // Lets go of what is held, then leaves; a member with an `instance` stays one until its session
@@ -109,6 +114,8 @@ class GroupMembership {
   // The life of one member, until Stop() or an error.
   absl::Status RunSession();
   absl::Status Serve(rd_kafka_t* client, rd_kafka_queue_t* queue);
+  // kUnavailable: it has not been a member for `join_timeout`.
+  absl::Status CheckJoins(rd_kafka_t* client);
   // Takes one event of the client; false: there was none in time.
   absl::StatusOr<bool> ServeEvent(rd_kafka_t* client, rd_kafka_queue_t* queue, absl::Duration wait);
   absl::Status Rebalance(rd_kafka_t* client, rd_kafka_event_t* event);
@@ -133,6 +140,7 @@ class GroupMembership {
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   Steady::time_point last_tick_ ABSL_GUARDED_BY(mutex_);
   Steady::time_point doubtful_until_ ABSL_GUARDED_BY(mutex_);
+  Steady::time_point joining_since_;  // of the membership's thread
   std::thread thread_;
   std::thread ticker_;
 

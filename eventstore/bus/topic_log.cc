@@ -52,6 +52,7 @@ absl::StatusOr<std::unique_ptr<TopicLog>> TopicLog::Open(TopicLogOptions options
                                 .retry_wait = options.retry_wait,
                                 .retry_wait_max = options.retry_wait_max,
                                 .head_refresh = options.head_refresh,
+                                .silence_max = options.silence_max,
                                 .buffered_bytes = options.buffered_bytes,
                                 .fetch_queue_kbytes = options.fetch_queue_kbytes};
   return std::unique_ptr<TopicLog>(new TopicLog(std::move(probe), std::move(follower)));

@@ -31,6 +31,7 @@ struct TopicLogOptions {
   absl::Duration retry_wait = absl::Milliseconds(100);
   absl::Duration retry_wait_max = absl::Seconds(5);
   absl::Duration head_refresh = absl::Seconds(5);
+  absl::Duration silence_max = absl::Seconds(30);
   size_t buffered_bytes = 2 * 1024 * 1024;
   int fetch_queue_kbytes = 2048;
 };

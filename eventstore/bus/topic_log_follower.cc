@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "eventstore/bus/log_topic.h"
 #include "eventstore/clock.h"
+#include "eventstore/planted_bug.h"
 #include "eventstore/status_macros.h"
 
 namespace records::eventstore {
@@ -14,6 +15,9 @@ namespace {
 constexpr size_t kPageRecords = 512;
 // How long a page is waited for before the thread looks whether it shall end.
 constexpr absl::Duration kPageWait = absl::Milliseconds(50);
+
+// How long brokers are asked whether they are there. The thread does not look meanwhile.
+constexpr absl::Duration kSilenceWait = absl::Seconds(2);
 
 // What an item costs besides its bytes.
 constexpr size_t kItemOverhead = 512;
@@ -75,7 +79,17 @@ absl::Status TopicLogFollower::ReadUntilError() {
   reader->KeepHeaders({kSourceHeader, kPositionHeader, kPreviousHeader});
   RETURN_IF_ERROR(
       reader->Seek(options_.topic, static_cast<int32_t>(after_.partition), next_offset_));
+  heard_at_ = std::chrono::steady_clock::now();
   while (WaitForRoom()) RETURN_IF_ERROR(ReadPage(*reader));
+  return absl::OkStatus();
+}
+
+absl::Status TopicLogFollower::CheckSilence(TopicReader& reader) {
+  const auto silent = std::chrono::steady_clock::now() - heard_at_;
+  if (silent < absl::ToChronoNanoseconds(options_.silence_max)) return absl::OkStatus();
+  if (PLANTED_BUG("silent-reader-waits")) return absl::OkStatus();
+  RETURN_IF_ERROR(reader.CountPartitions(options_.topic, kSilenceWait).status());
+  heard_at_ = std::chrono::steady_clock::now();
   return absl::OkStatus();
 }
 
@@ -87,8 +101,9 @@ absl::Status TopicLogFollower::ReadPage(TopicReader& reader) {
     std::move(more.records.begin(), more.records.end(), std::back_inserter(page.records));
     page.at_end = more.at_end;
   }
-  if (page.records.empty() && !page.at_end) return absl::OkStatus();
+  if (page.records.empty() && !page.at_end) return CheckSilence(reader);
   came_ = true;
+  heard_at_ = std::chrono::steady_clock::now();
   Page read;
   read.items.reserve(page.records.size());
   absl::Status refused;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -33,6 +34,9 @@ struct TopicFollowerOptions {
   absl::Duration retry_wait_max = absl::Seconds(5);
   // How often a follower that has not come to the end asks where that is.
   absl::Duration head_refresh = absl::Seconds(5);
+  // When nothing has come for so long, brokers are asked whether they are there: a client that has
+  // lost all of them is silent, and a new one finds them again.
+  absl::Duration silence_max = absl::Seconds(30);
   size_t buffered_bytes = 2 * 1024 * 1024;
   int fetch_queue_kbytes = 2048;
 };
@@ -70,6 +74,8 @@ class TopicLogFollower final : public Follower, public PlaceSource {
   absl::Status ReadUntilError();
   absl::Status ReadPage(TopicReader& reader);
   absl::StatusOr<Item> ItemOf(BusRecord record);
+  // Nothing came just now. kUnavailable: nor in a long while, and no broker answers.
+  absl::Status CheckSilence(TopicReader& reader);
   absl::Status Buffer(Page page, bool at_end);
   bool WaitForRoom() const;
   void RefreshHead();
@@ -90,7 +96,8 @@ class TopicLogFollower final : public Follower, public PlaceSource {
   // Touched by the thread alone.
   TopicChain chain_;
   int64_t next_offset_;
-  bool came_ = false;  // something, since the last error
+  bool came_ = false;                               // something, since the last error
+  std::chrono::steady_clock::time_point heard_at_;  // something, or of brokers
   absl::Time next_refresh_ = absl::InfinitePast();
 
   // Touched by Next() alone.

@@ -35,7 +35,8 @@ class SharedMember {
     auto topic = eventstore::TopicLog::Open({.settings = options_.settings,
                                              .prefix = options_.prefix,
                                              .log = options_.log,
-                                             .retry_wait_max = absl::Milliseconds(500)});
+                                             .retry_wait_max = absl::Milliseconds(500),
+                                             .silence_max = absl::Seconds(5)});
     EXPECT_TRUE(topic.ok()) << topic.status();
     topic_ = *std::move(topic);
     PartitionedViewOptions view{.folder = options_.folder,
@@ -60,6 +61,7 @@ class SharedMember {
             .instance = options_.instance,
             .session_timeout = absl::Seconds(6),
             .retry_wait = absl::Milliseconds(100),
+            .join_timeout = absl::Seconds(20),
             .on_assigned = [this](const std::vector<uint32_t>& partitions) { Take(partitions); },
             .on_revoked =
                 [this](const std::vector<uint32_t>& partitions) {

@@ -321,14 +321,15 @@ TEST_F(SharedViewTest, AllPartitionsAreFoldedAnewWhileEventsComeAndSwitchedBackO
 }
 
 TEST_F(SharedViewTest, ALostSessionComesBackWithoutAFoldFromTheFirstEvent) {
-  // Seen once, on a busy machine: after the broker went on the member did not join again within the
-  // test's patience of three minutes. Not understood yet, so only where all is run.
-  if (!Full()) GTEST_SKIP() << "with RECORDS_FULL=1 only";
   auto one = Join("one");
   WaitUntilOwned(kPartitions, 1);
   broker_->Signal(SIGSTOP);
   WaitUntilOwned(0, 0);
   for (uint32_t i = 0; i < kPartitions; ++i) EXPECT_FALSE(one->view().Live(i).ok());
+  // A broker that was away for longer than its own session (9 s) is fenced by the controller when
+  // it goes on, and may answer that there are no brokers: clients then lose all of theirs.
+  // lint: allow(sleep) how long it is away
+  absl::SleepFor(absl::Milliseconds(random_() % (Full() ? 12'000 : 4'000)));
   broker_->Signal(SIGCONT);
   WaitUntilOwned(kPartitions, 1);
   EndLoad();

@@ -19,6 +19,7 @@ inline constexpr int16_t kProduceRequest = 0;
 inline constexpr int16_t kListOffsetsRequest = 2;
 inline constexpr int16_t kMetadataRequest = 3;
 inline constexpr int16_t kFindCoordinatorRequest = 10;
+inline constexpr int16_t kJoinGroupRequest = 11;
 inline constexpr int16_t kInitProducerIdRequest = 22;
 inline constexpr int16_t kAddPartitionsToTransactionRequest = 24;
 inline constexpr int16_t kEndTransactionRequest = 26;

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <thread>
+
 #include "absl/time/clock.h"
 #include "eventstore/bus/topic_log.h"
 #include "eventstore/bus/transactional_producer.h"
@@ -64,6 +66,13 @@ class TopicLogBrokerTest : public testing_support::BrokerTest {
     while (absl::IsNotFound(topic.status()) && absl::Now() < deadline) topic = open();
     EXPECT_TRUE(topic.ok()) << topic.status();
     return *std::move(topic);
+  }
+
+  // Until what keeps followers of partition 0 from reading is, or is no more.
+  static void WaitForHealth(const TopicLog& topic, absl::StatusCode code) {
+    const absl::Time deadline = absl::Now() + absl::Seconds(60);
+    while (topic.ReadHealth(0).code() != code && absl::Now() < deadline) std::this_thread::yield();
+    EXPECT_EQ(topic.ReadHealth(0).code(), code) << topic.ReadHealth(0);
   }
 
   // The next event, or the error that stands in its place.
@@ -363,6 +372,24 @@ TEST_F(TopicLogBrokerTest, AFollowerWaitsForABrokerThatHangsOrDiesAndGoesOn) {
   ExpectFollows(*follower, 0, 50);
   EXPECT_EQ(topic->CheckpointAt(Ledger::kEvents, {0, 75})->root,
             log_.CheckpointAt(Ledger::kEvents, {0, 75})->root);
+}
+
+// A client may have lost all its brokers for good, and says nothing: from outside it looks like one
+// whose broker hangs.
+TEST_F(TopicLogBrokerTest, AFollowerToWhomNothingComesSaysThatBrokersAreAwayAndBeginsAnew) {
+  Publish(20);
+  const auto topic = TopicLog::Open(
+      {.settings = broker_->settings(), .prefix = prefix_, .silence_max = absl::Seconds(1)});
+  ASSERT_TRUE(topic.ok()) << topic.status();
+  const auto follower = (*topic)->Follow({.ledger = Ledger::kEvents});
+  ASSERT_TRUE(follower.ok()) << follower.status();
+  ExpectFollows(**follower, 0, 0);
+  broker_->Signal(SIGSTOP);
+  WaitForHealth(**topic, absl::StatusCode::kUnavailable);
+  broker_->Signal(SIGCONT);
+  WaitForHealth(**topic, absl::StatusCode::kOk);
+  Publish(20);
+  ExpectFollows(**follower, 0, 5);
 }
 
 }  // namespace
