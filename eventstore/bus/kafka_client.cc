@@ -70,7 +70,7 @@ absl::Status KafkaStatus(rd_kafka_resp_err_t code, absl::string_view what) {
       return absl::NotFoundError(message);
     case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
     case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
-      return absl::InvalidArgumentError(message);
+      return absl::ResourceExhaustedError(message);
     default:
       return absl::UnavailableError(message);
   }

@@ -35,7 +35,7 @@ int KafkaMilliseconds(absl::Duration duration);
 //   kFailedPrecondition  RELAY_FENCED: another producer of the same transactional id has started
 //   kPermissionDenied    authentication failed, or an ACL forbids it
 //   kNotFound            no such topic or partition
-//   kInvalidArgument     a record is larger than the broker takes
+//   kResourceExhausted   a record is larger than the topic takes (max.message.bytes)
 //   kUnavailable         all else: the outcome is unknown; a new client may come through
 absl::Status KafkaStatus(rd_kafka_resp_err_t code, absl::string_view what);
 

@@ -1,6 +1,4 @@
-"""A disk that fills up, and empties again, under a running recordsd: a real small tmpfs.
-
-Needs to mount: as root, or else in a user namespace of its own. Fails where neither works."""
+"""A disk that fills up, and empties again, under a running recordsd: a real small tmpfs."""
 
 import os
 import subprocess
@@ -8,46 +6,27 @@ import sys
 import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
-from harness import RECORDSCTL, SystemTest, main, wait_until  # noqa: E402
+from harness import RECORDSCTL, SystemTest, wait_until  # noqa: E402
+from small_disk import SmallDisk, main_that_mounts  # noqa: E402
 
-MIB = 1 << 20
 DISK_MIB = 160
 RESERVE_MIB = 48
 FLOOR_MIB = 24
 # RocksDB sets blocks aside for its logs; this keeps them small, as a small disk wants.
 FLAGS = ("--partitions", "2", "--disk-reserve-mib", str(RESERVE_MIB), "--disk-floor-mib", str(FLOOR_MIB),
          "--log-unflushed-mib", "2")
-INSIDE = "RECORDS_IN_NAMESPACE"
 # Far more than fits between the ballast and the reserve.
 CONTACTS_MAX = 4000
-
-
-def may_mount():
-    return os.geteuid() == 0
 
 
 class FullDiskTest(SystemTest):
 
     def setUp(self):
         super().setUp()
-        self.disk = self.path("disk")
-        os.mkdir(self.disk)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m,mode=700", "tmpfs", self.disk], check=True)
-        self.addCleanup(subprocess.run, ["umount", "--lazy", self.disk], check=False)
-
-    def free_mib(self):
-        room = os.statvfs(self.disk)
-        return room.f_bavail * room.f_frsize / MIB
-
-    def leave(self, mib):
-        """Fills the disk until so much is free, or gives room back."""
-        path = os.path.join(self.disk, "ballast")
-        ballast = os.path.getsize(path) if os.path.exists(path) else 0
-        ballast += int((self.free_mib() - mib) * MIB)
-        with open(path, "ab") as file:
-            os.truncate(path, 0)
-            if ballast > 0:
-                os.posix_fallocate(file.fileno(), 0, ballast)
+        folder = self.path("disk")
+        os.mkdir(folder)
+        self.disk = SmallDisk(folder, DISK_MIB)
+        self.addCleanup(self.disk.unmount)
 
     def try_record(self, summary, request):
         """Returns the finished process."""
@@ -63,7 +42,7 @@ class FullDiskTest(SystemTest):
             if done.returncode != 0:
                 return summary, request, done
             self.acknowledged.append(summary)
-        self.fail(f"{CONTACTS_MAX} contacts and the disk is not full: {self.free_mib()} MiB are free")
+        self.fail(f"{CONTACTS_MAX} contacts and the disk is not full: {self.disk.free_mib()} MiB are free")
 
     def assert_refused(self, done):
         self.assertEqual(done.returncode, 1, done.stderr)
@@ -82,21 +61,21 @@ class FullDiskTest(SystemTest):
     def test_writes_stop_before_the_disk_is_full_reads_go_on_and_all_resumes(self):
         self.acknowledged = []
         self.server = self.make_server(*FLAGS)
-        self.server.data = os.path.join(self.disk, "data")
+        self.server.data = os.path.join(self.disk.folder, "data")
         self.server.start()
         self.amy = self.token("contact-officer", "amy")
         self.register(self.amy, "R1")
 
         # Nearly full: the last MiB before the reserve are filled by real writes.
-        self.leave(RESERVE_MIB + 1)
+        self.disk.leave(RESERVE_MIB + 1)
         summary, request, refused = self.record_until_refused()
         self.assertGreater(len(self.acknowledged), 10)
         self.assert_refused(refused)
-        self.assertLess(self.free_mib(), RESERVE_MIB)
-        print(f"{len(self.acknowledged)} contacts until the reserve, {self.free_mib():.1f} MiB free", flush=True)
+        self.assertLess(self.disk.free_mib(), RESERVE_MIB)
+        print(f"{len(self.acknowledged)} contacts until the reserve, {self.disk.free_mib():.1f} MiB free", flush=True)
 
         # Reads, each with its trace, go on from the reserve.
-        self.leave(FLOOR_MIB + 4)
+        self.disk.leave(FLOOR_MIB + 4)
         before = self.traces()
         for _ in range(5):
             self.assertEqual(self.show().returncode, 0, self.show().stderr)
@@ -104,16 +83,16 @@ class FullDiskTest(SystemTest):
         self.assert_refused(self.try_record("not written", str(uuid.uuid4())))
 
         # The reserve is spent too: no trace, no answer.
-        self.leave(FLOOR_MIB - 4)
+        self.disk.leave(FLOOR_MIB - 4)
         self.assert_refused(self.show())
-        self.leave(1)
+        self.disk.leave(1)
         self.assert_refused(self.show())
         self.assert_refused(self.try_record("not written", str(uuid.uuid4())))
 
         # Room comes back: first for reads, then for writes, by itself. The refused one was not written.
-        self.leave(FLOOR_MIB + 4)
+        self.disk.leave(FLOOR_MIB + 4)
         self.assertEqual(self.show().returncode, 0)
-        self.leave(RESERVE_MIB + 20)
+        self.disk.leave(RESERVE_MIB + 20)
         wait_until(lambda: self.try_record(summary, request).returncode == 0, "writing to resume")
         self.acknowledged.append(summary)
         self.assertEqual(self.try_record(summary, request).returncode, 0)
@@ -130,9 +109,4 @@ class FullDiskTest(SystemTest):
 
 
 if __name__ == "__main__":
-    if not may_mount():
-        if INSIDE in os.environ:
-            sys.exit("cannot mount a tmpfs, neither as this user nor in a user namespace: run as root")
-        os.environ[INSIDE] = "1"
-        os.execvp("unshare", ["unshare", "--user", "--map-root-user", "--mount", sys.executable, *sys.argv])
-    main()
+    main_that_mounts()

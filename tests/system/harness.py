@@ -195,8 +195,13 @@ class BusTest(SystemTest):
     def setUpClass(cls):
         cls.broker_folder = tempfile.mkdtemp(prefix="records-broker-")
         cls.addClassCleanup(shutil.rmtree, cls.broker_folder, ignore_errors=True)
+        cls.prepare_broker_folder()
         cls.addClassCleanup(cls.broker, "stop", "--kill")
         cls.address = cls.broker("start", *cls.BROKER_FLAGS).strip()
+
+    @classmethod
+    def prepare_broker_folder(cls):
+        """Before the broker's first start."""
 
     @classmethod
     def broker(cls, verb, *flags):

@@ -4,6 +4,7 @@
 // After rdkafka.h, which it does not include.
 #include <librdkafka/rdkafka_mock.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -52,6 +53,22 @@ class MockCluster {
   // The next requests of that kind are answered so.
   void PushErrors(int16_t request, const std::vector<rd_kafka_resp_err_t>& errors) {
     rd_kafka_mock_push_request_errors_array(cluster_, request, errors.size(), errors.data());
+  }
+  // Takes back those that nobody asked for, and counts requests from here on.
+  void ClearErrors(int16_t request) {
+    rd_kafka_mock_clear_request_errors(cluster_, request);
+    rd_kafka_mock_start_request_tracking(cluster_);
+    rd_kafka_mock_clear_requests(cluster_);
+  }
+  // Requests of that kind since ClearErrors().
+  size_t CountRequests(int16_t request) const {
+    size_t count = 0;
+    rd_kafka_mock_request_t** requests = rd_kafka_mock_get_requests(cluster_, &count);
+    const size_t found = std::count_if(requests, requests + count, [request](const auto* one) {
+      return rd_kafka_mock_request_api_key(const_cast<rd_kafka_mock_request_t*>(one)) == request;
+    });
+    rd_kafka_mock_request_destroy_array(requests, count);
+    return found;
   }
 
  private:

@@ -8,6 +8,7 @@
 
 #include "absl/time/clock.h"
 #include "eventstore/bus/relay.h"
+#include "eventstore/limits.h"
 #include "tests/eventstore/bus/broker_fixture.h"
 #include "tests/eventstore/bus/expect_topics.h"
 #include "tests/eventstore/log_fixture.h"
@@ -135,6 +136,52 @@ TEST_F(RelayBrokerTest, ATopicThatWasDeletedIsPublishedAnew) {
   relay.Start();
   WaitForAll(relay);
   EXPECT_EQ(relay.GetStatus().events_republished, 100);
+  ExpectTopicIsTheLog();
+}
+
+// The largest event that a log takes is far below what a topic takes.
+TEST_F(RelayBrokerTest, EventsOfTheLargestSizeArePublished) {
+  size_t facts = kEventBytesMax;
+  for (int events = 0; events < 9; facts -= events == 0 ? 16 : 0) {
+    const auto done = log_.AppendAndWait(
+        AppendTo(Stream(RootIn(number_ % kPartitions)), {.facts = std::string(facts, 'f')}));
+    if (done.ok()) {
+      ++events;
+      ++number_;
+    } else {
+      ASSERT_TRUE(absl::IsInvalidArgument(done.status())) << done.status();
+      ASSERT_EQ(events, 0);
+    }
+  }
+  EXPECT_GT(log_.ReadAt(Ledger::kEvents, {0, 1})->bytes.size(), kEventBytesMax - 100);
+  Relay relay(log_, Options());
+  relay.Start();
+  WaitForAll(relay);
+  ExpectTopicIsTheLog();
+}
+
+TEST_F(RelayBrokerTest, WhatATopicRefusesForItsSizeIsSaidAndPublishedOnceItTakesIt) {
+  auto admin = TopicAdmin::Open(broker_->settings());
+  ASSERT_TRUE(admin.ok()) << admin.status();
+  const auto set_limit = [&](const std::string& bytes) {
+    const absl::Status status =
+        (*admin)->SetParameter(LogTopic(prefix_), "max.message.bytes", bytes, kBrokerTimeout);
+    ASSERT_TRUE(status.ok()) << status;
+  };
+  set_limit("65536");
+  Relay relay(log_, Options());
+  relay.Start();
+  Append(10);
+  WaitForAll(relay);
+  const std::string large(100'000, 'f');
+  ASSERT_TRUE(log_.AppendAndWait(AppendTo(Stream(RootIn(1)), {.facts = large})).ok());
+  const absl::Time deadline = absl::Now() + kBrokerTimeout;
+  while (relay.GetStatus().error.ok() && absl::Now() < deadline) std::this_thread::yield();
+  EXPECT_THAT(std::string(relay.GetStatus().error.message()), HasSubstr("MSG_SIZE_TOO_LARGE"));
+  Append(10);  // appends do not wait
+  EXPECT_GE(relay.MeasureLag().events, 11);
+  set_limit("1048576");
+  WaitForAll(relay);
   ExpectTopicIsTheLog();
 }
 

@@ -5,6 +5,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <random>
+
 #include "eventstore/bus/relay.h"
 #include "tests/eventstore/bus/mock_fixture.h"
 #include "tests/eventstore/log_fixture.h"
@@ -33,6 +39,12 @@ struct ErrorCase {
 
 void PrintTo(const ErrorCase& which, std::ostream* out) {
   *out << "request " << which.request << ", " << rd_kafka_err2name(which.error);
+}
+
+// Whether an error means that another relay has taken over.
+bool SaysFenced(rd_kafka_resp_err_t error) {
+  return error == RD_KAFKA_RESP_ERR_PRODUCER_FENCED ||
+         error == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
 }
 
 class RelayMockTest : public ::testing::TestWithParam<ErrorCase> {
@@ -72,9 +84,7 @@ TEST_P(RelayMockTest, AfterTheErrorItComesThroughOrSaysThatItWasFenced) {
   Append(20);
   const absl::Status status = relay.WaitForAll(absl::Now() + kLongest);
   if (relay.GetStatus().state == State::kFenced) {
-    EXPECT_TRUE(error == RD_KAFKA_RESP_ERR_PRODUCER_FENCED ||
-                error == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH)
-        << status;
+    EXPECT_TRUE(SaysFenced(error)) << status;
     return;
   }
   EXPECT_TRUE(status.ok()) << status;
@@ -105,6 +115,63 @@ INSTANTIATE_TEST_SUITE_P(
       return absl::StrCat("Request", which.param.request, "_",
                           rd_kafka_err2name(which.param.error));
     });
+
+// Every code that brokers know, as an answer to what produces and what fences.
+std::vector<ErrorCase> EveryCode() {
+  const rd_kafka_err_desc* descriptions = nullptr;
+  size_t count = 0;
+  rd_kafka_get_err_descs(&descriptions, &count);
+  std::vector<ErrorCase> cases;
+  for (size_t i = 0; i < count; ++i) {
+    // Codes below are librdkafka's own.
+    if (descriptions[i].name == nullptr || descriptions[i].code < RD_KAFKA_RESP_ERR_UNKNOWN ||
+        descriptions[i].code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      continue;
+    }
+    cases.push_back({kProduceRequest, descriptions[i].code});
+    cases.push_back({kInitProducerIdRequest, descriptions[i].code});
+  }
+  return cases;
+}
+
+// All with RECORDS_FULL, else a sample; RECORDS_RELAY_SEED=N draws it again.
+TEST_F(RelayMockTest, WhateverCodeABrokerAnswersWithItComesThroughOrSaysThatItWasFenced) {
+  std::vector<ErrorCase> cases = EveryCode();
+  ASSERT_GT(cases.size(), 200u);
+  const char* given = std::getenv("RECORDS_RELAY_SEED");
+  const uint64_t seed =
+      given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device()();
+  std::shuffle(cases.begin(), cases.end(), std::mt19937_64(seed));
+  if (std::getenv("RECORDS_FULL") == nullptr) cases.resize(24);
+  std::printf("seed %lu, %zu codes; RECORDS_RELAY_SEED=%lu draws them again\n", seed, cases.size(),
+              seed);
+  auto relay = std::make_unique<Relay>(log_, Options());
+  relay->Start();
+  int fenced = 0;
+  for (const ErrorCase& one : cases) {
+    SCOPED_TRACE(::testing::PrintToString(one));
+    ASSERT_TRUE(relay->WaitForAll(absl::Now() + kLongest).ok());
+    cluster_.ClearErrors(one.request);
+    cluster_.PushErrors(one.request, std::vector(3, one.error));
+    if (one.request == kInitProducerIdRequest) {
+      cluster_.PushErrors(kEndTransactionRequest, {RD_KAFKA_RESP_ERR_INVALID_TXN_STATE});
+    }
+    Append(4);
+    const absl::Status status = relay->WaitForAll(absl::Now() + kLongest);
+    EXPECT_GT(cluster_.CountRequests(one.request), 0u) << "nobody got that answer";
+    if (relay->GetStatus().state == State::kFenced) {
+      EXPECT_TRUE(SaysFenced(one.error)) << status;
+      ++fenced;
+      cluster_.ClearErrors(one.request);
+      relay = std::make_unique<Relay>(log_, Options());
+      relay->Start();
+      continue;
+    }
+    EXPECT_TRUE(status.ok()) << status;
+  }
+  EXPECT_TRUE(relay->WaitForAll(absl::Now() + kLongest).ok());
+  std::printf("  answers: %zu, of these said fenced: %d\n", cases.size(), fenced);
+}
 
 TEST_F(RelayMockTest, ATopicItMayNotWriteToIsSaidAndTriedAgain) {
   Append(5);
