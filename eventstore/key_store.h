@@ -50,6 +50,13 @@ struct KeyPurpose {
 
 inline constexpr size_t kKeyReferenceSize = 76;
 
+// What SealToken() makes a token of.
+struct TokenContent {
+  std::string label;
+  std::string caller;
+  std::string data;
+};
+
 // The first bytes of a key's id, all of them random: which of the keys that one purpose had, one
 // after the other, is meant.
 using KeyTag = std::array<uint8_t, 6>;
@@ -161,9 +168,14 @@ class KeyStore : public AppendGuard {
   [[nodiscard]] virtual absl::StatusOr<std::string> MakeReference(
       const KeyReference& reference) = 0;
 
-  // The references of this event are about to be opened, and their keys asked for. A store that has
-  // its keys from another process asks for all at once; what fails shows when they are opened.
-  virtual void Expect(const records::log::v1::Event&) {}
+  // What an answer is about to ask for, one by one. A store that has it from another process asks
+  // there for all at once; what fails shows when it is asked for by itself.
+  // The references in these events, and their keys.
+  virtual void Expect(absl::Span<const records::log::v1::Event* const>) {}
+  // ReferenceOf() of these.
+  virtual void ExpectNames(absl::Span<const SubjectId>) {}
+  // SealToken() of these.
+  virtual void ExpectTokens(absl::Span<const TokenContent>) {}
 
   // What a reference names. kDataLoss: it is not one of ours, or damaged.
   [[nodiscard]] virtual absl::StatusOr<KeyReference> OpenReference(

@@ -99,7 +99,7 @@ class Opener {
       if (!opened_.message->ParseFromString(event_.facts())) return Damaged("its facts");
     }
     associated_data_ = AssociatedDataOf(event_);
-    keys_.Expect(event_);
+    keys_.Expect({&event_});
     for (const SealedPart& part : event_.sealed()) RETURN_IF_ERROR(OpenPart(part));
     return std::move(opened_);
   }

@@ -22,6 +22,10 @@ using log::v1::Event;
 
 namespace {
 
+// Corrections of details that are read ahead, so that their keys are asked for together. Most
+// customers have none.
+constexpr size_t kDetailsTogether = 16;
+
 absl::Status Damaged() { return absl::DataLossError("an entry of the timeline is damaged"); }
 
 // `message` as the type that it is said to be; nullptr: it is another.
@@ -55,7 +59,7 @@ void TakeDetails(const Message& message, const EventId& id, CurrentDetails& deta
 
 }  // namespace
 
-absl::StatusOr<OpenedEvent> EntryOpener::Open(const Event& event) const {
+absl::StatusOr<OpenedEvent> EntryOpener::OpenEvent(const Event& event) const {
   return sealer_.Open(event, [&](absl::string_view category) {
     // The fold part tells the type of what the caller may not see; it is the fold's alone.
     return category != kTimelineFoldCategory && may_open_(category);
@@ -70,22 +74,36 @@ absl::StatusOr<Event> EntryOpener::ParseEvent(absl::string_view place,
   return event;
 }
 
-absl::StatusOr<std::string> EntryOpener::ReadEntry(absl::string_view place) const {
-  ASSIGN_OR_RETURN(auto value, storage_.Get(kEntries, RowKey(root_, place)));
-  if (!value.has_value()) return absl::DataLossError("an entry of the timeline is missing");
-  return *std::move(value);
-}
-
-absl::StatusOr<std::optional<EntryWithCategories>> EntryOpener::OpenAt(absl::string_view place) {
-  ASSIGN_OR_RETURN(const std::string value, ReadEntry(place));
-  return OpenRow(place, value);
-}
-
-absl::StatusOr<std::optional<EntryWithCategories>> EntryOpener::OpenRow(absl::string_view place,
-                                                                        absl::string_view value) {
+absl::StatusOr<EntryEvents> EntryOpener::Parse(absl::string_view place,
+                                               absl::string_view value) const {
   ASSIGN_OR_RETURN(const EntryRow row, DecodeEntry(RowKey(root_, place), value));
-  ASSIGN_OR_RETURN(const Event event, ParseEvent(place, row.event));
-  ASSIGN_OR_RETURN(OpenedEvent opened, Open(event));
+  EntryEvents events{.place = std::string(place)};
+  ASSIGN_OR_RETURN(events.event, ParseEvent(place, row.event));
+  if (!row.correction.empty() && !events.correction.emplace().ParseFromString(row.correction)) {
+    return Damaged();
+  }
+  return events;
+}
+
+absl::StatusOr<EntryEvents> EntryOpener::ReadAt(absl::string_view place) const {
+  ASSIGN_OR_RETURN(const auto value, storage_.Get(kEntries, RowKey(root_, place)));
+  if (!value.has_value()) return absl::DataLossError("an entry of the timeline is missing");
+  return Parse(place, *value);
+}
+
+void EntryOpener::Expect(absl::Span<const EntryEvents> rows) const {
+  std::vector<const Event*> events;
+  events.reserve(rows.size());
+  for (const EntryEvents& row : rows) {
+    events.push_back(&row.event);
+    if (row.correction.has_value()) events.push_back(&*row.correction);
+  }
+  keys_.Expect(events);
+}
+
+absl::StatusOr<std::optional<EntryWithCategories>> EntryOpener::Open(const EntryEvents& row) {
+  const Event& event = row.event;
+  ASSIGN_OR_RETURN(OpenedEvent opened, OpenEvent(event));
   EntryWithCategories result;
   OpenedEntry& entry = result.entry;
   ASSIGN_OR_RETURN(entry.id, EventId::FromBytes(event.id()));
@@ -96,7 +114,7 @@ absl::StatusOr<std::optional<EntryWithCategories>> EntryOpener::OpenRow(absl::st
   entry.message = std::move(opened.message);
   entry.actor = opened.actor;
   result.categories = std::move(opened.categories);
-  if (!row.correction.empty()) RETURN_IF_ERROR(ApplyCorrection(row.correction, result));
+  if (row.correction.has_value()) RETURN_IF_ERROR(ApplyCorrection(*row.correction, result));
   if (result.categories.empty() || entry.message == nullptr) return std::nullopt;
   // Every split message leaves a link; an empty one leads nowhere and is there only to hide those
   // that do.
@@ -106,11 +124,8 @@ absl::StatusOr<std::optional<EntryWithCategories>> EntryOpener::OpenRow(absl::st
   return result;
 }
 
-absl::Status EntryOpener::ApplyCorrection(absl::string_view bytes,
-                                          EntryWithCategories& opened) const {
-  Event event;
-  if (!event.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return Damaged();
-  ASSIGN_OR_RETURN(OpenedEvent correction, Open(event));
+absl::Status EntryOpener::ApplyCorrection(const Event& event, EntryWithCategories& opened) const {
+  ASSIGN_OR_RETURN(OpenedEvent correction, OpenEvent(event));
   opened.entry.corrected = true;
   auto* recorded = As<ContactRecorded>(opened.entry.message.get());
   auto* corrected = As<ContactCorrected>(correction.message.get());
@@ -143,33 +158,46 @@ absl::Status EntryOpener::ApplyDetails(EntryWithCategories& opened) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::vector<std::string>> EntryOpener::PlacesOfDetails() const {
+  std::vector<std::string> places;
+  const auto cursor = storage_.NewCursor(kDetails);
+  for (cursor->Seek(root_.bytes());
+       cursor->Valid() && absl::StartsWith(cursor->key(), root_.bytes()); cursor->Next()) {
+    if (places.size() == kTimelineRowsPerCallMax) {
+      return absl::ResourceExhaustedError("too many corrections of one customer's details");
+    }
+    places.emplace_back(cursor->value());
+  }
+  RETURN_IF_ERROR(cursor->status());
+  return places;
+}
+
 absl::StatusOr<const CurrentDetails*> EntryOpener::Details() {
   if (details_.has_value()) return &*details_;
   CurrentDetails details;
   // What the caller may not open is not looked for.
   const bool wants_person = may_open_(CategoryOf(CustomerRegistered::kPersonFieldNumber));
   const bool wants_tenancy = may_open_(CategoryOf(CustomerRegistered::kTenancyFieldNumber));
-  const auto cursor = storage_.NewCursor(kDetails);
-  size_t rows = 0;
-  std::string oldest;
-  for (cursor->Seek(root_.bytes());
-       cursor->Valid() && absl::StartsWith(cursor->key(), root_.bytes()); cursor->Next()) {
-    if (++rows > kTimelineRowsPerCallMax) {
-      return absl::ResourceExhaustedError("too many corrections of one customer's details");
+  const auto complete = [&] {
+    return (details.person.has_value() || !wants_person) &&
+           (details.tenancy.has_value() || !wants_tenancy);
+  };
+  ASSIGN_OR_RETURN(const std::vector<std::string> places, PlacesOfDetails());
+  for (size_t next = 0; next < places.size() && !complete();) {
+    std::vector<EntryEvents> rows;
+    while (next < places.size() && rows.size() < kDetailsTogether) {
+      ASSIGN_OR_RETURN(rows.emplace_back(), ReadAt(places[next++]));
     }
-    oldest = std::string(cursor->value());
-    const bool complete = (details.person.has_value() || !wants_person) &&
-                          (details.tenancy.has_value() || !wants_tenancy);
-    if (!complete) RETURN_IF_ERROR(AddDetails(oldest, details));
+    Expect(rows);
+    for (const EntryEvents& row : rows) {
+      if (!complete()) RETURN_IF_ERROR(AddDetails(row.event, details));
+    }
   }
-  RETURN_IF_ERROR(cursor->status());
-  if (!oldest.empty()) {
-    ASSIGN_OR_RETURN(const std::string value, ReadEntry(oldest));
-    ASSIGN_OR_RETURN(const EntryRow row, DecodeEntry(RowKey(root_, oldest), value));
-    ASSIGN_OR_RETURN(const Event event, ParseEvent(oldest, row.event));
+  if (!places.empty()) {
+    ASSIGN_OR_RETURN(const EntryEvents oldest, ReadAt(places.back()));
     CustomerRegistered facts;  // clear fields only
-    if (event.type() == CustomerRegistered::descriptor()->full_name() &&
-        facts.ParseFromString(event.facts())) {
+    if (oldest.event.type() == CustomerRegistered::descriptor()->full_name() &&
+        facts.ParseFromString(oldest.event.facts())) {
       details.synthetic = facts.synthetic();
     }
   }
@@ -177,11 +205,8 @@ absl::StatusOr<const CurrentDetails*> EntryOpener::Details() {
   return &*details_;
 }
 
-absl::Status EntryOpener::AddDetails(absl::string_view place, CurrentDetails& details) const {
-  ASSIGN_OR_RETURN(const std::string value, ReadEntry(place));
-  ASSIGN_OR_RETURN(const EntryRow row, DecodeEntry(RowKey(root_, place), value));
-  ASSIGN_OR_RETURN(const Event event, ParseEvent(place, row.event));
-  ASSIGN_OR_RETURN(const OpenedEvent opened, Open(event));
+absl::Status EntryOpener::AddDetails(const Event& event, CurrentDetails& details) const {
+  ASSIGN_OR_RETURN(const OpenedEvent opened, OpenEvent(event));
   if (opened.categories.empty()) return absl::OkStatus();
   ASSIGN_OR_RETURN(const EventId id, EventId::FromBytes(event.id()));
   ++details.events;

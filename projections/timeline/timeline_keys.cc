@@ -27,8 +27,7 @@ absl::StatusOr<std::optional<std::string>> TimelineKeys::RealType(const Event& e
 }
 
 absl::Status TimelineKeys::RemoveCorrectedParts(const Event& correction, Event& original) const {
-  keys_.Expect(correction);
-  keys_.Expect(original);
+  keys_.Expect({&correction, &original});
   std::set<std::pair<SubjectId, uint32_t>> corrected;
   for (const auto& part : correction.sealed()) {
     ASSIGN_OR_RETURN(const KeyReference reference, keys_.OpenReference(part.key_reference()));
@@ -45,6 +44,8 @@ absl::Status TimelineKeys::RemoveCorrectedParts(const Event& correction, Event& 
   }
   return absl::OkStatus();
 }
+
+void TimelineKeys::Expect(absl::Span<const Event* const> events) const { keys_.Expect(events); }
 
 absl::StatusOr<std::string> TimelineKeys::SealHeader(const RootId& root,
                                                      absl::string_view state) const {

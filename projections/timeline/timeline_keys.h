@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "eventstore/ids.h"
 #include "eventstore/key_store.h"
 #include "eventstore/sealing.h"
@@ -15,7 +16,7 @@ namespace records::projections {
 // Category of the fold part that restricted events carry for this view.
 inline constexpr absl::string_view kTimelineFoldCategory = "timeline-fold";
 
-// What the timeline's fold may ask of the keys, and no more: it cannot open anything else.
+// What the timeline may ask of the keys beside the sealer, and no more.
 //
 // Thread-safe. Must not outlive sealer and key store.
 class TimelineKeys {
@@ -33,6 +34,9 @@ class TimelineKeys {
   // are.
   [[nodiscard]] absl::Status RemoveCorrectedParts(const records::log::v1::Event& correction,
                                                   records::log::v1::Event& original) const;
+
+  // The parts of these events are about to be opened: their keys may be asked for together.
+  void Expect(absl::Span<const records::log::v1::Event* const> events) const;
 
   // Seals what was learned from fold parts, for the row of `root`. The same gives the same bytes,
   // so that a rebuilt view is equal to the live one.

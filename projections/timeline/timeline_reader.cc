@@ -72,6 +72,24 @@ std::optional<std::string> RestOfKey(const Cursor& cursor, const RootId& root) {
   return std::string(cursor.key().substr(kIdSize));
 }
 
+// Reads the next rows that a page may hold; fewer than `wanted`: there are no more.
+absl::StatusOr<std::vector<EntryEvents>> ReadPage(const TimelineQuery& query,
+                                                  const EntryOpener& opener, size_t wanted,
+                                                  Cursor& cursor) {
+  std::vector<EntryEvents> rows;
+  for (; rows.size() < wanted; cursor.Next()) {
+    const auto place = RestOfKey(cursor, query.root);
+    if (!place.has_value()) break;
+    if (place->size() != kPlaceSize) return absl::DataLossError("a key of the timeline is damaged");
+    if (query.from.has_value() && OccurredAtOfPlace(*place) < absl::ToUnixMicros(*query.from)) {
+      break;
+    }
+    ASSIGN_OR_RETURN(rows.emplace_back(), opener.Parse(*place, cursor.value()));
+  }
+  RETURN_IF_ERROR(cursor.status());
+  return rows;
+}
+
 }  // namespace
 
 absl::StatusOr<TimelinePage> TimelineReader::GetPage(const TimelineQuery& query,
@@ -79,33 +97,31 @@ absl::StatusOr<TimelinePage> TimelineReader::GetPage(const TimelineQuery& query,
   RETURN_IF_ERROR(CheckQuery(query));
   RETURN_IF_ERROR(CheckNotParked(storage_, query.root));
   TimelinePage page;
-  EntryOpener opener(storage_, sealer_, query.root, may_open);
+  EntryOpener opener(storage_, sealer_, keys_, query.root, may_open);
   const auto cursor = storage_.NewCursor(kEntries);
   std::string last_shown;
-  size_t rows = 0;
-  for (SeekPage(query, *cursor); const auto place = RestOfKey(*cursor, query.root);
-       cursor->Next()) {
-    if (place->size() != kPlaceSize) return absl::DataLossError("a key of the timeline is damaged");
-    if (query.from.has_value() && OccurredAtOfPlace(*place) < absl::ToUnixMicros(*query.from))
-      break;
-    ASSIGN_OR_RETURN(auto opened, opener.OpenRow(*place, cursor->value()));
-    if (opened.has_value() && Matches(query, opened->entry)) {
-      // One more than fits: now it is known that a further page holds something to be seen. Without
-      // looking, a last page would be empty only where something is hidden.
+  SeekPage(query, *cursor);
+  for (size_t left = kTimelineRowsPerCallMax; left > 0;) {
+    // One more than fits: now it is known that a further page holds something to be seen. Without
+    // looking, a last page would be empty only where something is hidden.
+    const size_t wanted = std::min(query.page_size + 1, left);
+    ASSIGN_OR_RETURN(const auto rows, ReadPage(query, opener, wanted, *cursor));
+    opener.Expect(rows);
+    for (const EntryEvents& row : rows) {
+      ASSIGN_OR_RETURN(auto opened, opener.Open(row));
+      if (!opened.has_value() || !Matches(query, opened->entry)) continue;
       if (page.entries.size() == query.page_size) {
         page.next_cursor = last_shown;
-        break;
+        return page;
       }
       Count(*opened, page.opened);
       page.entries.push_back(std::move(opened->entry));
-      last_shown = *place;
+      last_shown = row.place;
     }
-    if (++rows == kTimelineRowsPerCallMax) {
-      page.next_cursor = *place;
-      break;
-    }
+    if (rows.size() < wanted) return page;
+    left -= wanted;
+    if (left == 0) page.next_cursor = rows.back().place;
   }
-  RETURN_IF_ERROR(cursor->status());
   return page;
 }
 
@@ -114,21 +130,27 @@ absl::StatusOr<TimelineArrivals> TimelineReader::GetArrivals(const RootId& root,
                                                              MayOpen may_open) const {
   RETURN_IF_ERROR(CheckNotParked(storage_, root));
   TimelineArrivals arrivals{.last_sequence = after_sequence};
-  EntryOpener opener(storage_, sealer_, root, may_open);
+  EntryOpener opener(storage_, sealer_, keys_, root, may_open);
   const auto cursor = storage_.NewCursor(kArrivals);
-  size_t rows = 0;
-  for (cursor->Seek(ArrivalKey(root, after_sequence + 1)); RestOfKey(*cursor, root).has_value();
-       cursor->Next()) {
-    if (arrivals.entries.size() == limit || rows++ == kTimelineRowsPerCallMax) {
-      arrivals.more = true;
-      break;
+  cursor->Seek(ArrivalKey(root, after_sequence + 1));
+  size_t left = kTimelineRowsPerCallMax;
+  while (left > 0 && arrivals.entries.size() < limit && RestOfKey(*cursor, root).has_value()) {
+    std::vector<EntryEvents> rows;
+    const size_t wanted = std::min(limit - arrivals.entries.size(), left);
+    for (; rows.size() < wanted && RestOfKey(*cursor, root).has_value(); cursor->Next()) {
+      ASSIGN_OR_RETURN(arrivals.last_sequence, SequenceOfArrivalKey(cursor->key()));
+      ASSIGN_OR_RETURN(rows.emplace_back(), opener.ReadAt(cursor->value()));
     }
-    ASSIGN_OR_RETURN(arrivals.last_sequence, SequenceOfArrivalKey(cursor->key()));
-    ASSIGN_OR_RETURN(auto opened, opener.OpenAt(cursor->value()));
-    if (!opened.has_value()) continue;
-    Count(*opened, arrivals.opened);
-    arrivals.entries.push_back(std::move(opened->entry));
+    left -= rows.size();
+    opener.Expect(rows);
+    for (const EntryEvents& row : rows) {
+      ASSIGN_OR_RETURN(auto opened, opener.Open(row));
+      if (!opened.has_value()) continue;
+      Count(*opened, arrivals.opened);
+      arrivals.entries.push_back(std::move(opened->entry));
+    }
   }
+  arrivals.more = RestOfKey(*cursor, root).has_value();
   RETURN_IF_ERROR(cursor->status());
   return arrivals;
 }
@@ -140,12 +162,28 @@ class HeaderFiller {
  public:
   HeaderFiller(EntryOpener& opener, OpenedHeader& header) : opener_(opener), header_(header) {}
 
+  // Reads all that the state points at, so that their keys are asked for together.
+  absl::Status Read(const HeaderState& state) {
+    std::vector<std::string> places = state.authorities;
+    places.insert(places.end(), {state.needs, state.safety, state.confidential_address});
+    std::sort(places.begin(), places.end());
+    places.erase(std::unique(places.begin(), places.end()), places.end());
+    for (const std::string& place : places) {
+      if (place.empty()) continue;
+      ASSIGN_OR_RETURN(rows_.emplace_back(), opener_.ReadAt(place));
+    }
+    opener_.Expect(rows_);
+    return absl::OkStatus();
+  }
+
   // Opens the entry at `place` and hands its message, if it is there and opened, to `take`, which
   // says whether the answer holds it.
   template <typename Message, typename Take>
   absl::Status Fill(const std::string& place, Take take) {
-    if (place.empty()) return absl::OkStatus();
-    ASSIGN_OR_RETURN(const auto opened, opener_.OpenAt(place));
+    const auto row = std::find_if(rows_.begin(), rows_.end(),
+                                  [&](const EntryEvents& read) { return read.place == place; });
+    if (row == rows_.end()) return absl::OkStatus();
+    ASSIGN_OR_RETURN(const auto opened, opener_.Open(*row));
     if (!opened.has_value()) return absl::OkStatus();
     const auto* message = As<Message>(opened->entry);
     if (message == nullptr) return absl::DataLossError("the header of a timeline is damaged");
@@ -156,6 +194,7 @@ class HeaderFiller {
  private:
   EntryOpener& opener_;
   OpenedHeader& header_;
+  std::vector<EntryEvents> rows_;
 };
 
 absl::Status FillDetails(EntryOpener& opener, OpenedHeader& header) {
@@ -170,6 +209,7 @@ absl::Status FillDetails(EntryOpener& opener, OpenedHeader& header) {
 
 absl::Status FillFromState(const HeaderState& state, absl::Time now, HeaderFiller filler,
                            OpenedHeader& header) {
+  RETURN_IF_ERROR(filler.Read(state));
   RETURN_IF_ERROR(filler.Fill<CommunicationNeedsSet>(state.needs, [&](const auto& message) {
     header.needs = message.needs();
     return true;
@@ -199,7 +239,7 @@ absl::StatusOr<OpenedHeader> TimelineReader::GetHeader(const RootId& root, absl:
                                                        MayOpen may_open) const {
   RETURN_IF_ERROR(CheckNotParked(storage_, root));
   OpenedHeader header;
-  EntryOpener opener(storage_, sealer_, root, may_open);
+  EntryOpener opener(storage_, sealer_, keys_, root, may_open);
   RETURN_IF_ERROR(FillDetails(opener, header));
   ASSIGN_OR_RETURN(const auto sealed, storage_.Get(kHeaders, root.bytes()));
   if (!sealed.has_value()) return header;

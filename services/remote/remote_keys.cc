@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "eventstore/planted_bug.h"
 #include "eventstore/status_macros.h"
@@ -15,14 +16,14 @@ using eventstore::KeyPurpose;
 using eventstore::KeyReference;
 using eventstore::LeasedKey;
 using eventstore::SubjectId;
+using eventstore::TokenContent;
 
 // What is known for less than this is asked for again, so that a lease does not end in the middle
 // of an answer.
 constexpr absl::Duration kLeaseLeft = absl::Seconds(5);
 constexpr absl::Duration kNamesKept = absl::Seconds(30);
 constexpr size_t kSmallCacheMax = 50'000;
-constexpr size_t kReferencesPerCall = 256;  // what the ledger takes
-constexpr absl::string_view kEntryLabel = "entry";
+constexpr size_t kItemsPerCall = 256;  // what the ledger takes
 
 absl::Status NotHere() {
   return absl::UnimplementedError("the keys of a view are leased from the ledger: it makes none");
@@ -37,6 +38,30 @@ absl::Status NotNow(const absl::Status& status) {
 // A time of the view's own, since the ledger's clock may differ.
 absl::Time EndOf(absl::Time asked_at, const api::ReleaseKeysResponse& response) {
   return asked_at + absl::Microseconds(response.lease_us());
+}
+
+eventstore::Digest DigestOf(const TokenContent& content) {
+  const std::string head = absl::StrCat(content.label.size(), ":", content.label,
+                                        content.caller.size(), ":", content.caller);
+  return eventstore::Sha256({head, content.data});
+}
+
+api::TokenExchange ExchangeOf(bool open, const TokenContent& content) {
+  api::TokenExchange token;
+  token.set_open(open);
+  token.set_label(content.label);
+  token.set_binding(content.caller);
+  token.set_data(content.data);
+  return token;
+}
+
+// Asks for as many at a time as the ledger takes. After an error no more: what is not known then is
+// asked for by itself, and fails there.
+template <typename Item, typename Ask>
+void InBatches(absl::Span<const Item> items, Ask ask) {
+  for (size_t begin = 0; begin < items.size(); begin += kItemsPerCall) {
+    if (!ask(items.subspan(begin, kItemsPerCall)).ok()) return;
+  }
 }
 
 }  // namespace
@@ -118,7 +143,7 @@ absl::Status RemoteKeys::Keep(const std::string& reference, const api::ReleasedK
   return absl::OkStatus();
 }
 
-absl::Status RemoteKeys::Fetch(const std::vector<std::string>& references) const {
+absl::Status RemoteKeys::Fetch(absl::Span<const std::string> references) const {
   const absl::Time asked_at = clock_.Now();
   api::ReleaseKeysRequest request;
   for (const std::string& reference : references) request.add_references(reference);
@@ -145,20 +170,38 @@ absl::Status RemoteKeys::Fetch(const std::vector<std::string>& references) const
   return kept;
 }
 
-void RemoteKeys::Expect(const records::log::v1::Event& event) {
-  std::vector<std::string> unknown;
-  for (const auto& part : event.sealed()) {
-    if (!Find(part.key_reference()).has_value()) unknown.push_back(part.key_reference());
+void RemoteKeys::Expect(absl::Span<const records::log::v1::Event* const> events) {
+  absl::flat_hash_set<std::string> unknown;
+  for (const auto* event : events) {
+    for (const auto& part : event->sealed()) {
+      if (!Find(part.key_reference()).has_value()) unknown.insert(part.key_reference());
+    }
   }
-  if (unknown.empty() || unknown.size() > kReferencesPerCall) return;
-  // What fails is asked for again, one by one, and fails there.
-  Fetch(unknown).IgnoreError();
+  const std::vector<std::string> references(unknown.begin(), unknown.end());
+  InBatches<std::string>(references, [this](auto batch) { return Fetch(batch); });
+}
+
+void RemoteKeys::ExpectNames(absl::Span<const SubjectId> subjects) {
+  absl::flat_hash_set<SubjectId> unknown;
+  for (const SubjectId& subject : subjects) {
+    if (!FindName(subject).has_value()) unknown.insert(subject);
+  }
+  const std::vector<SubjectId> asked(unknown.begin(), unknown.end());
+  InBatches<SubjectId>(asked, [this](auto batch) { return FetchNames(batch); });
+}
+
+void RemoteKeys::ExpectTokens(absl::Span<const TokenContent> tokens) {
+  std::vector<TokenContent> unknown;
+  for (const TokenContent& token : tokens) {
+    if (!FindToken(DigestOf(token)).has_value()) unknown.push_back(token);
+  }
+  InBatches<TokenContent>(unknown, [this](auto batch) { return FetchTokens(batch); });
 }
 
 absl::StatusOr<KeyReference> RemoteKeys::OpenReference(absl::string_view reference) const {
   std::optional<Known> known = Find(reference);
   if (!known.has_value()) {
-    RETURN_IF_ERROR(Fetch({std::string(reference)}));
+    RETURN_IF_ERROR(Fetch({{std::string(reference)}}));
     known = Find(reference);
   }
   if (!known.has_value()) return absl::UnavailableError("KEY_LEASE_ENDED: try again");
@@ -177,38 +220,71 @@ absl::StatusOr<std::optional<LeasedKey>> RemoteKeys::FindKey(const KeyPurpose& p
   return found->second.key;
 }
 
-absl::StatusOr<std::optional<std::string>> RemoteKeys::ReferenceOf(const SubjectId& subject) const {
+std::optional<std::string> RemoteKeys::FindName(const SubjectId& subject) const {
   const absl::Time now = clock_.Now();
-  {
-    absl::MutexLock lock(&mutex_);
-    const auto found = names_.find(subject);
-    if (found != names_.end() && now < found->second.second) {
-      if (found->second.first.empty()) return std::nullopt;
-      return found->second.first;
-    }
-  }
+  absl::MutexLock lock(&mutex_);
+  const auto found = names_.find(subject);
+  if (found == names_.end() || found->second.second <= now) return std::nullopt;
+  return found->second.first;
+}
+
+absl::Status RemoteKeys::FetchNames(absl::Span<const SubjectId> subjects) const {
+  const absl::Time until = clock_.Now() + kNamesKept;
   api::NameStaffRequest request;
-  request.add_subjects(std::string(subject.bytes()));
+  for (const SubjectId& subject : subjects) request.add_subjects(std::string(subject.bytes()));
   auto response = ledger_.NameStaff(request);
   if (!response.ok()) return NotNow(response.status());
-  if (response->names_size() != 1) return absl::UnavailableError("the ledger named nobody");
-  std::string name = std::move(*response->mutable_names(0));
+  if (response->names_size() != request.subjects_size()) {
+    return absl::UnavailableError("the ledger named others");
+  }
   absl::MutexLock lock(&mutex_);
-  if (names_.size() >= kSmallCacheMax) names_.clear();
-  names_[subject] = {name, now + kNamesKept};
-  if (name.empty()) return std::nullopt;
+  if (names_.size() + subjects.size() > kSmallCacheMax) names_.clear();
+  for (int i = 0; i < response->names_size(); ++i) {
+    names_[subjects[static_cast<size_t>(i)]] = {std::move(*response->mutable_names(i)), until};
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<std::string>> RemoteKeys::ReferenceOf(const SubjectId& subject) const {
+  std::optional<std::string> name = FindName(subject);
+  if (!name.has_value()) {
+    RETURN_IF_ERROR(FetchNames({subject}));
+    name = FindName(subject);
+  }
+  if (!name.has_value()) return absl::UnavailableError("the name was let go of: try again");
+  if (name->empty()) return std::nullopt;
   return name;
 }
 
-absl::StatusOr<api::ExchangedToken> RemoteKeys::Exchange(bool open, absl::string_view label,
-                                                         absl::string_view caller,
-                                                         absl::string_view data) const {
+std::optional<std::string> RemoteKeys::FindToken(const eventstore::Digest& content) const {
+  absl::MutexLock lock(&mutex_);
+  const auto found = tokens_.find(content);
+  if (found == tokens_.end()) return std::nullopt;
+  return found->second;
+}
+
+absl::Status RemoteKeys::FetchTokens(absl::Span<const TokenContent> tokens) const {
   api::ExchangeTokensRequest request;
-  api::TokenExchange& token = *request.add_tokens();
-  token.set_open(open);
-  token.set_label(std::string(label));
-  token.set_binding(std::string(caller));
-  token.set_data(std::string(data));
+  for (const TokenContent& token : tokens) *request.add_tokens() = ExchangeOf(false, token);
+  auto response = ledger_.ExchangeTokens(request);
+  if (!response.ok()) return NotNow(response.status());
+  if (response->tokens_size() != request.tokens_size()) {
+    return absl::UnavailableError("the ledger exchanged others");
+  }
+  absl::MutexLock lock(&mutex_);
+  if (tokens_.size() + tokens.size() > kSmallCacheMax) tokens_.clear();
+  for (int i = 0; i < response->tokens_size(); ++i) {
+    api::ExchangedToken& token = *response->mutable_tokens(i);
+    if (token.refused()) continue;  // told when it is asked for by itself
+    tokens_[DigestOf(tokens[static_cast<size_t>(i)])] = std::move(*token.mutable_data());
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<api::ExchangedToken> RemoteKeys::Exchange(bool open,
+                                                         const TokenContent& content) const {
+  api::ExchangeTokensRequest request;
+  *request.add_tokens() = ExchangeOf(open, content);
   auto response = ledger_.ExchangeTokens(request);
   if (!response.ok()) return NotNow(response.status());
   if (response->tokens_size() != 1) return absl::UnavailableError("the ledger exchanged nothing");
@@ -217,25 +293,17 @@ absl::StatusOr<api::ExchangedToken> RemoteKeys::Exchange(bool open, absl::string
 
 absl::StatusOr<std::string> RemoteKeys::SealToken(absl::string_view label, absl::string_view caller,
                                                   absl::string_view data) const {
-  const bool is_entry = label == kEntryLabel;
-  if (is_entry) {
-    absl::MutexLock lock(&mutex_);
-    const auto found = entry_ids_.find(data);
-    if (found != entry_ids_.end()) return found->second;
-  }
-  ASSIGN_OR_RETURN(api::ExchangedToken token, Exchange(false, label, caller, data));
+  const TokenContent content{std::string(label), std::string(caller), std::string(data)};
+  if (auto known = FindToken(DigestOf(content)); known.has_value()) return *std::move(known);
+  ASSIGN_OR_RETURN(api::ExchangedToken token, Exchange(false, content));
   if (token.refused()) return absl::InvalidArgumentError("too long for a token");
-  if (is_entry) {
-    absl::MutexLock lock(&mutex_);
-    if (entry_ids_.size() >= kSmallCacheMax) entry_ids_.clear();
-    entry_ids_[data] = token.data();
-  }
   return std::move(*token.mutable_data());
 }
 
 absl::StatusOr<std::string> RemoteKeys::OpenToken(absl::string_view label, absl::string_view caller,
                                                   absl::string_view token) const {
-  ASSIGN_OR_RETURN(api::ExchangedToken opened, Exchange(true, label, caller, token));
+  ASSIGN_OR_RETURN(api::ExchangedToken opened,
+                   Exchange(true, {std::string(label), std::string(caller), std::string(token)}));
   if (opened.refused()) {
     return absl::InvalidArgumentError("not a token of this call and caller");
   }

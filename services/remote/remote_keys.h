@@ -11,6 +11,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "eventstore/clock.h"
+#include "eventstore/crypto.h"
 #include "eventstore/key_store.h"
 #include "services/remote/ledger_client.h"
 
@@ -33,7 +34,9 @@ class RemoteKeys final : public eventstore::KeyStore {
   RemoteKeys(LedgerClient& ledger, const eventstore::Clock& clock);
   ~RemoteKeys() override;
 
-  void Expect(const records::log::v1::Event& event) override;
+  void Expect(absl::Span<const records::log::v1::Event* const> events) override;
+  void ExpectNames(absl::Span<const eventstore::SubjectId> subjects) override;
+  void ExpectTokens(absl::Span<const eventstore::TokenContent> tokens) override;
   absl::StatusOr<eventstore::KeyReference> OpenReference(
       absl::string_view reference) const override;
   absl::StatusOr<std::optional<eventstore::LeasedKey>> FindKey(
@@ -93,14 +96,18 @@ class RemoteKeys final : public eventstore::KeyStore {
     absl::Time until = absl::InfinitePast();
   };
 
-  // Asks for those that are not known for long enough, all at once.
-  absl::Status Fetch(const std::vector<std::string>& references) const;
+  // Each asks once, for at most kItemsPerCall, and remembers the answers.
+  absl::Status Fetch(absl::Span<const std::string> references) const;
+  absl::Status FetchNames(absl::Span<const eventstore::SubjectId> subjects) const;
+  absl::Status FetchTokens(absl::Span<const eventstore::TokenContent> tokens) const;
   absl::Status Keep(const std::string& reference, const records::api::v1::ReleasedKey& released,
                     absl::Time until) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::optional<Known> Find(absl::string_view reference) const;
-  absl::StatusOr<records::api::v1::ExchangedToken> Exchange(bool open, absl::string_view label,
-                                                            absl::string_view caller,
-                                                            absl::string_view data) const;
+  // The name that is remembered, empty: none; nullopt: not known.
+  std::optional<std::string> FindName(const eventstore::SubjectId& subject) const;
+  std::optional<std::string> FindToken(const eventstore::Digest& content) const;
+  absl::StatusOr<records::api::v1::ExchangedToken> Exchange(
+      bool open, const eventstore::TokenContent& content) const;
   void Sweep() const;
   void RunSweeps();
 
@@ -109,10 +116,10 @@ class RemoteKeys final : public eventstore::KeyStore {
   mutable absl::Mutex mutex_;
   mutable absl::flat_hash_map<std::string, Known> references_ ABSL_GUARDED_BY(mutex_);
   mutable std::map<eventstore::KeyPurpose, Held> keys_ ABSL_GUARDED_BY(mutex_);
-  // Names and entry ids are the same each time they are asked for.
+  // The same content gives the same token each time. Kept by digest: a content may name somebody.
+  mutable absl::flat_hash_map<eventstore::Digest, std::string> tokens_ ABSL_GUARDED_BY(mutex_);
   mutable absl::flat_hash_map<eventstore::SubjectId, std::pair<std::string, absl::Time>> names_
       ABSL_GUARDED_BY(mutex_);
-  mutable absl::flat_hash_map<std::string, std::string> entry_ids_ ABSL_GUARDED_BY(mutex_);
   mutable absl::Time swept_at_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread sweeper_;

@@ -33,6 +33,10 @@ absl::StatusOr<eventstore::Position> DecodePosition(absl::string_view bytes) {
   return position;
 }
 
+eventstore::TokenContent EntryIdContent(const ReadRuntime& runtime, eventstore::Position position) {
+  return {std::string(kLabel), runtime.organisation, EncodePosition(position)};
+}
+
 absl::StatusOr<std::string> EntryIdOf(const ReadRuntime& runtime, eventstore::Position position) {
   return runtime.keys.SealToken(kLabel, runtime.organisation, EncodePosition(position));
 }

@@ -13,6 +13,9 @@ namespace records::services {
 // for everybody, since colleagues hand it on.
 absl::StatusOr<std::string> EntryIdOf(const ReadRuntime& runtime, eventstore::Position position);
 
+// What that id is a token of, for KeyStore::ExpectTokens().
+eventstore::TokenContent EntryIdContent(const ReadRuntime& runtime, eventstore::Position position);
+
 // INVALID_ARGUMENT for `field`: not an entry id of this log.
 absl::StatusOr<eventstore::Position> PositionOfEntry(const ReadRuntime& runtime,
                                                      absl::string_view field,

@@ -28,6 +28,11 @@ absl::StatusOr<std::string> SealPageToken(const ReadRuntime& runtime, const Auth
   return runtime.keys.SealToken(kLabel, Binding(caller, arguments), cursor);
 }
 
+eventstore::TokenContent PageTokenContent(const Authorised& caller, absl::string_view arguments,
+                                          absl::string_view cursor) {
+  return {std::string(kLabel), Binding(caller, arguments), std::string(cursor)};
+}
+
 absl::StatusOr<std::string> OpenPageToken(const ReadRuntime& runtime, const Authorised& caller,
                                           absl::string_view arguments, absl::string_view token) {
   if (token.empty()) return std::string();

@@ -21,6 +21,10 @@ absl::StatusOr<size_t> PageSize(int32_t asked);
 absl::StatusOr<std::string> SealPageToken(const ReadRuntime& runtime, const Authorised& caller,
                                           absl::string_view arguments, absl::string_view cursor);
 
+// What that is a token of, for KeyStore::ExpectTokens().
+eventstore::TokenContent PageTokenContent(const Authorised& caller, absl::string_view arguments,
+                                          absl::string_view cursor);
+
 // The cursor of a token; empty for an empty token. INVALID_ARGUMENT: not a token for this request.
 absl::StatusOr<std::string> OpenPageToken(const ReadRuntime& runtime, const Authorised& caller,
                                           absl::string_view arguments, absl::string_view token);

@@ -53,6 +53,17 @@ absl::StatusOr<std::vector<std::string>> TypesOfKinds(
   return types;
 }
 
+void ExpectEntries(const ReadRuntime& runtime, const std::vector<projections::OpenedEntry>& entries,
+                   std::vector<eventstore::TokenContent> tokens) {
+  std::vector<eventstore::SubjectId> actors;
+  for (const projections::OpenedEntry& entry : entries) {
+    tokens.push_back(EntryIdContent(runtime, entry.position));
+    if (!entry.actor.is_nil()) actors.push_back(entry.actor);
+  }
+  runtime.keys.ExpectTokens(tokens);
+  runtime.keys.ExpectNames(actors);
+}
+
 absl::StatusOr<api::TimelineEntry> EntryFrom(const ReadRuntime& runtime,
                                              projections::OpenedEntry entry) {
   auto content = Contents().find(entry.type);

@@ -14,6 +14,11 @@ namespace records::services {
 absl::StatusOr<std::vector<std::string>> TypesOfKinds(
     const google::protobuf::RepeatedField<int>& kinds);
 
+// EntryFrom() is called for each of these next, and `tokens` are sealed: what that takes of the
+// keys may be asked for together.
+void ExpectEntries(const ReadRuntime& runtime, const std::vector<projections::OpenedEntry>& entries,
+                   std::vector<eventstore::TokenContent> tokens);
+
 // An entry as callers see it. kDataLoss: of a type that no entry has.
 absl::StatusOr<records::api::v1::TimelineEntry> EntryFrom(const ReadRuntime& runtime,
                                                           projections::OpenedEntry entry);

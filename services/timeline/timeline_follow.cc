@@ -19,6 +19,11 @@ std::string Binding(const Authorised& caller, absl::string_view customer) {
   return absl::StrCat(caller.Name().size(), ":", caller.Name(), customer);
 }
 
+eventstore::TokenContent ResumeTokenContent(const Authorised& caller, absl::string_view customer,
+                                            uint64_t sequence) {
+  return {std::string(kResumeLabel), Binding(caller, customer), EncodePosition({0, sequence})};
+}
+
 }  // namespace
 
 TimelineFollow::TimelineFollow(const ReadRuntime& runtime, ReadGate& gate, TimelineCopy copy,
@@ -35,8 +40,8 @@ absl::StatusOr<std::string> TimelineFollow::ResumeToken(const ReadRuntime& runti
                                                         const Authorised& caller,
                                                         absl::string_view customer,
                                                         uint64_t sequence) {
-  return runtime.keys.SealToken(kResumeLabel, Binding(caller, customer),
-                                EncodePosition({0, sequence}));
+  const eventstore::TokenContent content = ResumeTokenContent(caller, customer, sequence);
+  return runtime.keys.SealToken(content.label, content.caller, content.data);
 }
 
 absl::StatusOr<uint64_t> TimelineFollow::OpenResumeToken(const ReadRuntime& runtime,
@@ -222,15 +227,22 @@ absl::Status TimelineFollow::SendBatch(bool& more) {
 
 void TimelineFollow::SendTraced(projections::TimelineArrivals arrivals, absl::Status traced) {
   if (!traced.ok()) return reactor_->End(traced);
+  const auto resumes_after = [&arrivals](const projections::OpenedEntry& entry) {
+    const bool last = &entry == &arrivals.entries.back();
+    return last ? arrivals.last_sequence : entry.position.sequence;
+  };
+  std::vector<eventstore::TokenContent> tokens;
+  for (const projections::OpenedEntry& entry : arrivals.entries) {
+    tokens.push_back(ResumeTokenContent(read_.caller, read_.asked_for, resumes_after(entry)));
+  }
+  ExpectEntries(runtime_, arrivals.entries, std::move(tokens));
   for (projections::OpenedEntry& entry : arrivals.entries) {
     records::api::v1::FollowTimelineResponse message;
-    const uint64_t sequence = entry.position.sequence;
+    const uint64_t sequence = resumes_after(entry);
     auto sent = EntryFrom(runtime_, std::move(entry));
     if (!sent.ok()) return reactor_->End(sent.status());
     *message.mutable_entry() = *std::move(sent);
-    const bool last = &entry == &arrivals.entries.back();
-    auto token = ResumeToken(runtime_, read_.caller, read_.asked_for,
-                             last ? arrivals.last_sequence : sequence);
+    auto token = ResumeToken(runtime_, read_.caller, read_.asked_for, sequence);
     if (!token.ok()) return reactor_->End(token.status());
     message.set_resume_token(*token);
     if (!reactor_->Push(std::move(message))) return;

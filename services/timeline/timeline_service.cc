@@ -71,6 +71,11 @@ absl::StatusOr<projections::OpenedForAnswer> TimelineServiceImpl::Fill(
   ASSIGN_OR_RETURN(auto query, QueryFrom(runtime_, caller, root, request));
   ASSIGN_OR_RETURN(auto page, copy.reader.GetPage(query, may_open));
   projections::OpenedForAnswer opened = page.opened;
+  std::vector<eventstore::TokenContent> tokens;
+  if (!page.next_cursor.empty()) {
+    tokens.push_back(PageTokenContent(caller, ArgumentsOf(request), page.next_cursor));
+  }
+  ExpectEntries(runtime_, page.entries, std::move(tokens));
   for (projections::OpenedEntry& entry : page.entries) {
     ASSIGN_OR_RETURN(*response.add_entries(), EntryFrom(runtime_, std::move(entry)));
   }

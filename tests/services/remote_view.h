@@ -3,10 +3,14 @@
 #include <grpcpp/grpcpp.h>
 
 #include <fstream>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "services/ledger/view_backing.h"
 #include "services/policy/view_policy.h"
 #include "services/remote/remote_gate.h"
@@ -29,6 +33,39 @@ inline ListenOptions WriteCertificate(const std::filesystem::path& folder, const
   return files;
 }
 
+// How often each method was called, by its name.
+class CallCounter final : public grpc::experimental::ServerInterceptorFactoryInterface {
+ public:
+  grpc::experimental::Interceptor* CreateServerInterceptor(
+      grpc::experimental::ServerRpcInfo* info) override {
+    const std::string path = info->method();  // /package.Service/Method
+    absl::MutexLock lock(&counts_.mutex);
+    ++counts_.by_method[path.substr(path.rfind('/') + 1)];
+    return new Passing();
+  }
+
+  struct Counts {
+    absl::Mutex mutex;
+    std::map<std::string, int> by_method ABSL_GUARDED_BY(mutex);
+
+    // What was counted since the last time.
+    std::map<std::string, int> Take() {
+      absl::MutexLock lock(&mutex);
+      return std::exchange(by_method, {});
+    }
+  };
+  explicit CallCounter(Counts& counts) : counts_(counts) {}
+
+ private:
+  class Passing final : public grpc::experimental::Interceptor {
+   public:
+    void Intercept(grpc::experimental::InterceptorBatchMethods* methods) override {
+      methods->Proceed();
+    }
+  };
+  Counts& counts_;
+};
+
 // The port for views of a TestServer.
 class ServicePort {
  public:
@@ -45,6 +82,9 @@ class ServicePort {
     int port = 0;
     builder.AddListeningPort("127.0.0.1:0", *credentials, &port);
     builder.RegisterService(&service_);
+    std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> counters;
+    counters.push_back(std::make_unique<CallCounter>(calls));
+    builder.experimental().SetInterceptorCreators(std::move(counters));
     server_ = builder.BuildAndStart();
     EXPECT_NE(server_, nullptr);
     address = absl::StrCat("127.0.0.1:", port);
@@ -66,6 +106,7 @@ class ServicePort {
   }
 
   ViewBacking backing;
+  CallCounter::Counts calls;
   ListenOptions view_files;
   std::string address;
 

@@ -23,9 +23,11 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::NewRequestId;
 using ::testing::Not;
+using ::testing::Pair;
 using testing::RemoteTimeline;
 using testing::ServicePort;
 using testing::Shown;
+using ::testing::UnorderedElementsAre;
 using testing::Who;
 
 class RemoteViewTest : public testing::ServiceTest {
@@ -141,6 +143,33 @@ TEST_F(RemoteViewTest, PagesAndWriteTokensOfTheLedgerAreItsOwn) {
   // Bound to who got it.
   const Who ben = server_.Officer("ben", {"contact-officer"});
   EXPECT_EQ(view_.Timeline(ben, request).status.code(), absl::StatusCode::kInvalidArgument);
+}
+
+// What a page takes is asked for together: a call of each kind, and those of its header.
+TEST_F(RemoteViewTest, AColdPageOfFiftyTakesAHandfulOfCalls) {
+  RecordOfAllKinds();
+  const Who ben = server_.Officer("ben", {"contact-officer"});
+  for (int i = 0; i < 55; ++i) {
+    ASSERT_TRUE(server_.Record(i % 2 == 0 ? amy_ : ben, "R1", absl::StrCat("call ", i)).ok());
+  }
+  CatchUp();
+  const auto here = server_.Timeline(amy_, "R1");
+  server_.clock.Advance(eventstore::kReleasedKeyLease);  // all that the fold had leased
+  port_.calls.Take();
+  const auto there = view_.Timeline(amy_, "R1");
+  ASSERT_TRUE(there.ok()) << there.status;
+  EXPECT_EQ(there.reply.SerializeAsString(), here.reply.SerializeAsString());
+  ASSERT_EQ(there.reply.entries_size(), 50);
+  EXPECT_THAT(port_.calls.Take(),
+              UnorderedElementsAre(Pair("Resolve", 1), Pair("TraceRead", 1), Pair("NameStaff", 1),
+                                   // Entries; person and tenancy; what else the header shows.
+                                   Pair("ReleaseKeys", 3),
+                                   // The second opens the row of the header.
+                                   Pair("ExchangeTokens", 2)));
+  // Now it is warm.
+  ASSERT_TRUE(view_.Timeline(amy_, "R1").ok());
+  EXPECT_THAT(port_.calls.Take(), UnorderedElementsAre(Pair("Resolve", 1), Pair("TraceRead", 1),
+                                                       Pair("ExchangeTokens", 1)));
 }
 
 // DP-B4, CR-3.5.1a
