@@ -211,7 +211,9 @@ absl::StatusOr<std::vector<TailPartition>> LogTopicTail::FindEnds() {
     ASSIGN_OR_RETURN(const std::vector<uint64_t> after, ReadLasts());
     const bool is_late = std::chrono::steady_clock::now() >= give_up;
     if (!progress) {
-      if (before == std::vector<uint64_t>(before.size(), 0)) return std::vector<TailPartition>();
+      const bool nothing =
+          std::all_of(before.begin(), before.end(), [](uint64_t last) { return last == 0; });
+      if (nothing) return std::vector<TailPartition>();
       if (!is_late) continue;
       return absl::FailedPreconditionError(absl::StrCat("PROGRESS_LOST: ", log_topic_,
                                                         " has records, and ", progress_topic_,

@@ -1,6 +1,7 @@
 #include "eventstore/bus/topic_probe.h"
 
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "eventstore/status_macros.h"
@@ -47,15 +48,15 @@ absl::StatusOr<std::optional<BusRecord>> TopicProbe::Last(uint32_t partition) {
 absl::StatusOr<std::optional<BusRecord>> TopicProbe::FirstFrom(uint32_t partition, int64_t offset) {
   absl::MutexLock lock(&mutex_);
   ASSIGN_OR_RETURN(TopicReader * reader, Reader());
-  std::optional<BusRecord> found;
+  std::vector<BusRecord> found;
   RETURN_IF_ERROR(Settle(
       ScanWith(*reader, partition, offset, 1, [&found](BusRecord record) -> absl::StatusOr<bool> {
-        found = std::move(record);
+        found.push_back(std::move(record));
         return false;
       })));
   // Beyond the end a reader starts at the beginning.
-  if (found.has_value() && found->offset < offset) found.reset();
-  return found;
+  if (found.empty() || found.front().offset < offset) return std::nullopt;
+  return std::move(found.front());
 }
 
 absl::Status TopicProbe::Scan(uint32_t partition, int64_t offset,
