@@ -99,6 +99,7 @@ absl::Status Relay::RunSession(bool& committed) {
     // Asked before the partitions are polled, so that nothing can come in between unseen.
     const uint64_t seen = log_.WaitForBatch(Ledger::kEvents, std::numeric_limits<uint64_t>::max(),
                                             absl::ZeroDuration());
+    const absl::Time begin = options_.clock->Now();
     ASSIGN_OR_RETURN(const size_t events, session->PublishBatch());
     if (events == 0) {
       log_.WaitForBatch(Ledger::kEvents, seen, kIdleWait);
@@ -112,8 +113,11 @@ absl::Status Relay::RunSession(bool& committed) {
     }
     PublishProgress(*session);
     if (events >= options_.batch_events / 2) continue;
+    const absl::Duration wait =
+        std::max(options_.gather_wait,
+                 std::min(2 * (options_.clock->Now() - begin), options_.gather_wait_max));
     absl::MutexLock lock(&mutex_);
-    mutex_.AwaitWithTimeout(absl::Condition(&stopping_), options_.gather_wait);
+    mutex_.AwaitWithTimeout(absl::Condition(&stopping_), wait);
   }
   return absl::OkStatus();
 }

@@ -27,8 +27,11 @@ struct RelayOptions {
   // A transaction holds what has gathered, up to this many events or bytes.
   size_t batch_events = 5'000;
   size_t batch_bytes = size_t{8} << 20;
-  // How long events gather after a transaction that was far from full: each has a cost of its own.
+  // How long events gather after a transaction that was far from full: twice as long as that took,
+  // within these two. A transaction costs brokers the same for one event as for hundreds (33 ms on
+  // two cores that share it with the load), and what they take they take from appends beside them.
   absl::Duration gather_wait = absl::Milliseconds(5);
+  absl::Duration gather_wait_max = absl::Milliseconds(50);
   // How long it waits before a new session after one that ended; doubled up to the second.
   absl::Duration retry_wait = absl::Milliseconds(200);
   absl::Duration retry_wait_max = absl::Seconds(10);

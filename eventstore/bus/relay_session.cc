@@ -1,6 +1,7 @@
 #include "eventstore/bus/relay_session.h"
 
 #include <algorithm>
+#include <future>
 #include <utility>
 
 #include "absl/algorithm/container.h"
@@ -123,43 +124,72 @@ absl::Status Relay::Session::OpenFollowers() {
   return absl::OkStatus();
 }
 
+bool Relay::Session::IsFull(const Batch& batch) const {
+  return batch.events >= options_.batch_events || batch.bytes >= options_.batch_bytes;
+}
+
 absl::StatusOr<size_t> Relay::Session::PublishBatch() {
-  Batch batch{.progress = progress_, .records = {}};
-  RETURN_IF_ERROR(Gather(batch));
+  RETURN_IF_ERROR(gather_error_);
+  Batch batch = std::exchange(next_, Batch{});
+  if (batch.events == 0) batch.progress = progress_;
+  if (!IsFull(batch)) RETURN_IF_ERROR(Gather(batch));
   if (batch.events == 0) return 0;
   batch.records.push_back(
       ProgressRecord(PLANTED_BUG("relay-progress-late") ? progress_ : batch.progress));
-  RETURN_IF_ERROR(producer_->Write(batch.records));
+  RETURN_IF_ERROR(producer_->Send(batch.records));
+  RETURN_IF_ERROR(CommitAndGather(batch));
   progress_ = std::move(batch.progress);
   return batch.events;
 }
 
-// Takes what each partition has, in turns, so that one that is far behind holds up no other.
+absl::Status Relay::Session::CommitAndGather(const Batch& batch) {
+  // A small one is all that there was: a thread would cost more than it brings.
+  if (batch.events < options_.batch_events / 2) return producer_->Commit();
+  auto committed = std::async(std::launch::async, [this] { return producer_->Commit(); });
+  next_.progress = batch.progress;
+  gather_error_ = Gather(next_);
+  return committed.get();
+}
+
 absl::Status Relay::Session::Gather(Batch& batch) {
-  const size_t share = options_.batch_events / followers_.size() + 1;
-  for (size_t i = 0; i < followers_.size(); ++i) {
-    const size_t partition = (next_partition_ + i) % followers_.size();
-    PartitionCheckpoint& published = batch.progress.partitions[partition];
-    Position last = published.position;
-    // An append goes into one transaction, as into one batch of the log: a log that is restored
-    // from its topic has it whole or not at all.
-    bool in_append = false;
-    for (size_t taken = 0; in_append || (taken < share && batch.bytes < options_.batch_bytes);) {
-      ASSIGN_OR_RETURN(const FollowMessage message,
-                       followers_[partition]->Next(absl::ZeroDuration()));
-      if (message.kind == FollowMessage::Kind::kHeartbeat) break;
-      if (message.kind != FollowMessage::Kind::kEvent) continue;
-      RETURN_IF_ERROR(Add(message.event, batch));
-      last.sequence = std::max(last.sequence, message.event.position.sequence);
-      const records::log::v1::Append& append = message.event.event.append();
-      in_append = append.index() + 1 < append.count() && !PLANTED_BUG("relay-splits-appends");
-      ++taken;
+  std::vector<Position> lasts;
+  for (const auto& published : batch.progress.partitions) lasts.push_back(published.position);
+  // In turns, so that one that is far behind holds up no other.
+  for (bool more = true; more && !IsFull(batch);) {
+    more = false;
+    for (size_t i = 0; i < followers_.size() && !IsFull(batch); ++i) {
+      const size_t partition = (next_partition_ + i) % followers_.size();
+      ASSIGN_OR_RETURN(const bool any, GatherTurn(partition, lasts[partition], batch));
+      more = more || any;
     }
+  }
+  next_partition_ = (next_partition_ + 1) % followers_.size();
+  for (const Position last : lasts) {
+    PartitionCheckpoint& published = batch.progress.partitions[last.partition];
     if (last == published.position) continue;
     ASSIGN_OR_RETURN(published, log_.CheckpointAt(Ledger::kEvents, last));
   }
-  next_partition_ = (next_partition_ + 1) % followers_.size();
   return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Relay::Session::GatherTurn(size_t partition, Position& last, Batch& batch) {
+  const size_t share = options_.batch_events / followers_.size() + 1;
+  size_t taken = 0;
+  // An append goes into one transaction, as into one batch of the log: a log that is restored from
+  // its topic has it whole or not at all.
+  bool in_append = false;
+  while (in_append || (taken < share && batch.bytes < options_.batch_bytes)) {
+    ASSIGN_OR_RETURN(const FollowMessage message,
+                     followers_[partition]->Next(absl::ZeroDuration()));
+    if (message.kind == FollowMessage::Kind::kHeartbeat) break;
+    if (message.kind != FollowMessage::Kind::kEvent) continue;
+    RETURN_IF_ERROR(Add(message.event, batch));
+    last.sequence = std::max(last.sequence, message.event.position.sequence);
+    const records::log::v1::Append& append = message.event.event.append();
+    in_append = append.index() + 1 < append.count() && !PLANTED_BUG("relay-splits-appends");
+    ++taken;
+  }
+  return taken > 0;
 }
 
 // To each topic what that has not: they may have come to different points when a broker lost the
@@ -168,7 +198,7 @@ absl::Status Relay::Session::Add(const StoredEvent& event, Batch& batch) const {
   const Position position = event.position;
   ++batch.events;
   batch.bytes += event.bytes.size();
-  if (position.sequence > progress_.partitions[position.partition].position.sequence) {
+  if (position.sequence > batch.progress.partitions[position.partition].position.sequence) {
     batch.records.push_back(LogRecord(options_.prefix, log_.store_id(), event));
   }
   return options_.work == nullptr ? absl::OkStatus() : AddWork(event, batch);

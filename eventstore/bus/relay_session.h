@@ -23,7 +23,8 @@ class Relay::Session {
                                                         const RelayOptions& options);
 
   // Publishes what the log has, up to a full transaction; returns how many events that were. After
-  // an error the session is over.
+  // an error the session is over. While a transaction that is far from small commits, the next is
+  // read from the log: brokers and log do not wait for each other.
   [[nodiscard]] absl::StatusOr<size_t> PublishBatch();
 
   const RelayProgress& progress() const { return progress_; }
@@ -42,7 +43,13 @@ class Relay::Session {
   };
 
   absl::Status OpenFollowers();
+  bool IsFull(const Batch& batch) const;
   absl::Status Gather(Batch& batch);
+  // Adds what a partition has, up to a share of a transaction, to the batch; `last` becomes the
+  // position of the last one. Returns whether there was anything.
+  absl::StatusOr<bool> GatherTurn(size_t partition, Position& last, Batch& batch);
+  // Ends the open transaction, and gathers the next meanwhile where that is worth a thread.
+  absl::Status CommitAndGather(const Batch& batch);
   absl::Status Add(const StoredEvent& event, Batch& batch) const;
   absl::Status AddWork(const StoredEvent& event, Batch& batch) const;
   BusRecord ProgressRecord(const RelayProgress& progress) const;
@@ -54,6 +61,8 @@ class Relay::Session {
   const uint64_t republished_;
   std::vector<std::unique_ptr<Follower>> followers_;  // by partition
   size_t next_partition_ = 0;  // where the next transaction begins to gather: none is starved
+  Batch next_;                 // gathered behind what is committed
+  absl::Status gather_error_;  // of what was gathered ahead
 };
 
 }  // namespace records::eventstore

@@ -55,12 +55,22 @@ absl::StatusOr<std::unique_ptr<TransactionalProducer>> TransactionalProducer::St
   return producer;
 }
 
-absl::Status TransactionalProducer::Write(const std::vector<BusRecord>& records) {
+absl::Status TransactionalProducer::Send(const std::vector<BusRecord>& records) {
   rd_kafka_t* client = client_.get();
   RETURN_IF_ERROR(ToStatus(rd_kafka_begin_transaction(client), "beginning a transaction"));
   for (const BusRecord& record : records) RETURN_IF_ERROR(Produce(record));
-  return ToStatus(rd_kafka_commit_transaction(client, KafkaMilliseconds(timeout_)),
+  rd_kafka_poll(client, 0);
+  return absl::OkStatus();
+}
+
+absl::Status TransactionalProducer::Commit() {
+  return ToStatus(rd_kafka_commit_transaction(client_.get(), KafkaMilliseconds(timeout_)),
                   "committing a transaction");
+}
+
+absl::Status TransactionalProducer::Write(const std::vector<BusRecord>& records) {
+  RETURN_IF_ERROR(Send(records));
+  return Commit();
 }
 
 absl::Status TransactionalProducer::Produce(const BusRecord& record) {
@@ -76,7 +86,6 @@ absl::Status TransactionalProducer::Produce(const BusRecord& record) {
     rd_kafka_headers_destroy(headers);
     return KafkaStatus(code, absl::StrCat("writing to ", record.topic));
   }
-  rd_kafka_poll(client, 0);
   return absl::OkStatus();
 }
 

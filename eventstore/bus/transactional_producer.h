@@ -32,8 +32,16 @@ class TransactionalProducer {
   static absl::StatusOr<std::unique_ptr<TransactionalProducer>> Start(
       const KafkaSettings& settings, const ProducerOptions& options);
 
-  // Writes all records in one transaction. OK: they are there for readers of what is committed, all
-  // of them. Any error: all or none of them are. Fails as KafkaStatus() says.
+  // Begins a transaction and hands all records over; they need not live on. Does not wait for
+  // brokers. Fails as KafkaStatus() says.
+  [[nodiscard]] absl::Status Send(const std::vector<BusRecord>& records);
+
+  // Ends the transaction that Send() began. OK: its records are there for readers of what is
+  // committed, all of them. Any error: all or none of them are. Fails as KafkaStatus() says. May be
+  // called on another thread than Send(), but not beside it.
+  [[nodiscard]] absl::Status Commit();
+
+  // Send(), then Commit().
   [[nodiscard]] absl::Status Write(const std::vector<BusRecord>& records);
 
  private:
