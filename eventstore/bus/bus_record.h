@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/string_view.h"
+
 namespace records::eventstore {
 
 // A record of a topic.
@@ -32,6 +34,19 @@ struct BusRecord {
     }
     return "";
   }
+};
+
+// A record of the log's topic where librdkafka has it. What it points to is gone when its reader
+// has passed it on.
+struct LogTopicRecord {
+  absl::string_view topic;
+  int32_t partition = 0;
+  int64_t offset = -1;
+  std::optional<absl::string_view> value;  // none: null
+  // Its headers that say where it belongs (log_topic.h); empty where there is none.
+  absl::string_view source;
+  absl::string_view position;
+  absl::string_view previous;
 };
 
 }  // namespace records::eventstore

@@ -85,15 +85,20 @@ BusRecord WorkRecord(absl::string_view prefix, const StoreId& log, const WorkIte
   return record;
 }
 
-absl::StatusOr<Position> PositionOf(const BusRecord& record) {
-  const std::string text = record.Header(kPositionHeader);
-  const std::pair<absl::string_view, absl::string_view> parts = absl::StrSplit(text, '/');
+std::optional<Position> ParsePosition(absl::string_view text) {
+  const size_t slash = text.find('/');
   Position position;
-  if (!absl::SimpleAtoi(parts.first, &position.partition) ||
-      !absl::SimpleAtoi(parts.second, &position.sequence) || position.sequence == 0) {
-    return absl::DataLossError(absl::StrCat("a record of ", record.topic, " has no position"));
+  if (slash == absl::string_view::npos ||
+      !absl::SimpleAtoi(text.substr(0, slash), &position.partition) ||
+      !absl::SimpleAtoi(text.substr(slash + 1), &position.sequence) || position.sequence == 0) {
+    return std::nullopt;
   }
   return position;
+}
+
+absl::StatusOr<Position> PositionOf(const BusRecord& record) {
+  if (const auto position = ParsePosition(record.Header(kPositionHeader))) return *position;
+  return absl::DataLossError(absl::StrCat("a record of ", record.topic, " has no position"));
 }
 
 absl::StatusOr<StoreId> SourceOf(const BusRecord& record) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -33,6 +34,8 @@ BusRecord WorkRecord(absl::string_view prefix, const StoreId& log, const WorkIte
 
 // The position that a record of the log's topic says it has. kDataLoss: it says none.
 absl::StatusOr<Position> PositionOf(const BusRecord& record);
+// The same of the header itself; nullopt: it is none.
+std::optional<Position> ParsePosition(absl::string_view text);
 
 // The log that a record says it is of. kDataLoss: it says none.
 absl::StatusOr<StoreId> SourceOf(const BusRecord& record);

@@ -1,6 +1,7 @@
 #include "eventstore/bus/topic_chain.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -12,7 +13,7 @@
 namespace records::eventstore {
 namespace {
 
-absl::Status Refused(const BusRecord& record, absl::string_view name, absl::string_view what) {
+absl::Status Refused(const LogTopicRecord& record, absl::string_view name, absl::string_view what) {
   return absl::DataLossError(absl::StrCat(name, ": ", record.topic, "/", record.partition,
                                           " at offset ", record.offset, " ", what));
 }
@@ -63,12 +64,12 @@ absl::StatusOr<TopicPlace> PlaceOf(const PartitionCheckpoint& checkpoint) {
   return place;
 }
 
-absl::StatusOr<Position> TopicChain::CheckPlace(const BusRecord& record) const {
-  if (HeaderOf(record, kSourceHeader) != source_) {
+absl::StatusOr<Position> TopicChain::CheckPlace(const LogTopicRecord& record) const {
+  if (record.source != source_) {
     return Refused(record, "OTHER_LOG", "is of another log");
   }
-  const auto position = PositionOf(record);
-  if (!position.ok()) return Refused(record, "TOPIC_DIFFERS", "says no position");
+  const std::optional<Position> position = ParsePosition(record.position);
+  if (!position.has_value()) return Refused(record, "TOPIC_DIFFERS", "says no position");
   if (position->partition != last_.partition ||
       record.partition != static_cast<int32_t>(last_.partition)) {
     return Refused(record, "TOPIC_DIFFERS", "is of another partition");
@@ -83,22 +84,32 @@ absl::StatusOr<Position> TopicChain::CheckPlace(const BusRecord& record) const {
     return Refused(record, "EVENT_MISSING",
                    absl::StrCat("has event ", sequence, " after ", last_.sequence));
   }
-  if (HeaderOf(record, kPreviousHeader) != PositionText(last_)) {
+  if (record.previous != PositionText(last_)) {
     return Refused(record, "TOPIC_DIFFERS", "names another event as the one before it");
   }
   return *position;
 }
 
-absl::StatusOr<StoredEvent> TopicChain::Take(BusRecord record) {
+absl::StatusOr<StoredEvent> TopicChain::Take(const LogTopicRecord& record) {
   ASSIGN_OR_RETURN(const Position position, CheckPlace(record));
   if (!record.value.has_value()) return Refused(record, "TOPIC_DIFFERS", "has no event");
-  auto event = DecodeStoredEvent(Ledger::kEvents, position, partition_count_,
-                                 *std::exchange(record.value, std::nullopt));
+  auto event =
+      DecodeStoredEvent(Ledger::kEvents, position, partition_count_, std::string(*record.value));
   if (!event.ok()) {
     return Refused(record, "TOPIC_DIFFERS", "holds what is not the event that it says");
   }
   last_ = position;
   return event;
+}
+
+absl::StatusOr<StoredEvent> TopicChain::Take(const BusRecord& record) {
+  return Take(LogTopicRecord{.topic = record.topic,
+                             .partition = record.partition,
+                             .offset = record.offset,
+                             .value = record.value,
+                             .source = HeaderOf(record, kSourceHeader),
+                             .position = HeaderOf(record, kPositionHeader),
+                             .previous = HeaderOf(record, kPreviousHeader)});
 }
 
 }  // namespace records::eventstore

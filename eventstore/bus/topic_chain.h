@@ -45,13 +45,14 @@ class TopicChain {
 
   // The event of the next record. kDataLoss, and the first word says what: EVENT_MISSING,
   // EVENT_REPEATED, OTHER_LOG, or TOPIC_DIFFERS for all else. Nothing was taken then.
-  [[nodiscard]] absl::StatusOr<StoredEvent> Take(BusRecord record);
+  [[nodiscard]] absl::StatusOr<StoredEvent> Take(const LogTopicRecord& record);
+  [[nodiscard]] absl::StatusOr<StoredEvent> Take(const BusRecord& record);
 
   Position last() const { return last_; }
 
  private:
   // The position of a record that is the next one.
-  absl::StatusOr<Position> CheckPlace(const BusRecord& record) const;
+  absl::StatusOr<Position> CheckPlace(const LogTopicRecord& record) const;
 
   const std::string source_;
   const uint32_t partition_count_;

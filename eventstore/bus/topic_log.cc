@@ -94,10 +94,11 @@ absl::Status TopicLog::Scan(Position from, absl::FunctionRef<bool(StoredEvent)> 
   if (!offset.has_value()) return absl::OkStatus();
   --from.sequence;
   TopicChain chain(store_id(), partition_count(), from);
-  return probe_->Scan(from.partition, *offset, [&](BusRecord record) -> absl::StatusOr<bool> {
-    ASSIGN_OR_RETURN(StoredEvent event, chain.Take(std::move(record)));
-    return take(std::move(event));
-  });
+  return probe_->Scan(from.partition, *offset,
+                      [&](const BusRecord& record) -> absl::StatusOr<bool> {
+                        ASSIGN_OR_RETURN(StoredEvent event, chain.Take(record));
+                        return take(std::move(event));
+                      });
 }
 
 absl::StatusOr<StoredEvent> TopicLog::ReadAt(Ledger ledger, Position position) const {

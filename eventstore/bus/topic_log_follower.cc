@@ -13,6 +13,7 @@ namespace records::eventstore {
 namespace {
 
 constexpr size_t kPageRecords = 512;
+constexpr size_t kPageReserve = 64;
 // How long a page is waited for before the thread looks whether it shall end.
 constexpr absl::Duration kPageWait = absl::Milliseconds(50);
 
@@ -76,7 +77,6 @@ absl::Status TopicLogFollower::ReadUntilError() {
                          {"fetch.queue.backoff.ms", "10"},
                          {"fetch.wait.max.ms", "500"},
                          {"reconnect.backoff.max.ms", "1000"}}));
-  reader->KeepHeaders({kSourceHeader, kPositionHeader, kPreviousHeader});
   RETURN_IF_ERROR(
       reader->Seek(options_.topic, static_cast<int32_t>(after_.partition), next_offset_));
   heard_at_ = std::chrono::steady_clock::now();
@@ -94,37 +94,29 @@ absl::Status TopicLogFollower::CheckSilence(TopicReader& reader) {
 }
 
 absl::Status TopicLogFollower::ReadPage(TopicReader& reader) {
-  // What has come is passed on at once; only the first record is waited for.
-  ASSIGN_OR_RETURN(TopicReader::Page page, reader.Read(1, kPageWait));
-  if (!page.records.empty() && !page.at_end) {
-    ASSIGN_OR_RETURN(TopicReader::Page more, reader.Read(kPageRecords, absl::ZeroDuration()));
-    std::move(more.records.begin(), more.records.end(), std::back_inserter(page.records));
-    page.at_end = more.at_end;
-  }
-  if (page.records.empty() && !page.at_end) return CheckSilence(reader);
+  Page read;
+  const auto passed =
+      reader.PassOn(kPageRecords, kPageWait, [&](const LogTopicRecord& record) -> absl::Status {
+        if (read.items.empty()) read.items.reserve(kPageReserve);
+        ASSIGN_OR_RETURN(Item item, ItemOf(record));
+        read.bytes += 2 * item.event.bytes.size() + kItemOverhead;
+        read.items.push_back(std::move(item));
+        return absl::OkStatus();
+      });
+  const bool at_end = passed.ok() && passed->at_end;
+  if (read.items.empty() && !at_end) return passed.ok() ? CheckSilence(reader) : passed.status();
   came_ = true;
   heard_at_ = std::chrono::steady_clock::now();
-  Page read;
-  read.items.reserve(page.records.size());
-  absl::Status refused;
-  for (BusRecord& record : page.records) {
-    auto item = ItemOf(std::move(record));
-    if (!item.ok()) {
-      refused = item.status();
-      break;
-    }
-    read.bytes += 2 * item->event.bytes.size() + kItemOverhead;
-    read.items.push_back(*std::move(item));
-  }
-  // What came before a refused record is good.
-  RETURN_IF_ERROR(Buffer(std::move(read), page.at_end && refused.ok()));
-  if (!page.at_end) RefreshHead();
-  return refused;
+  // What came before a refused record, or an error, is good.
+  RETURN_IF_ERROR(Buffer(std::move(read), at_end));
+  RETURN_IF_ERROR(passed.status());
+  if (!at_end) RefreshHead();
+  return absl::OkStatus();
 }
 
-absl::StatusOr<TopicLogFollower::Item> TopicLogFollower::ItemOf(BusRecord record) {
+absl::StatusOr<TopicLogFollower::Item> TopicLogFollower::ItemOf(const LogTopicRecord& record) {
   Item item{.offset = record.offset};
-  ASSIGN_OR_RETURN(item.event, chain_.Take(std::move(record)));
+  ASSIGN_OR_RETURN(item.event, chain_.Take(record));
   item.leaf = HashLeaf(item.event.bytes);
   item.wanted = item.event.position.sequence > after_.sequence &&
                 (types_.empty() || types_.contains(item.event.event.type()));

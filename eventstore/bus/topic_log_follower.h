@@ -73,7 +73,7 @@ class TopicLogFollower final : public Follower, public PlaceSource {
   void Run();
   absl::Status ReadUntilError();
   absl::Status ReadPage(TopicReader& reader);
-  absl::StatusOr<Item> ItemOf(BusRecord record);
+  absl::StatusOr<Item> ItemOf(const LogTopicRecord& record);
   // Nothing came just now. kUnavailable: nor in a long while, and no broker answers.
   absl::Status CheckSilence(TopicReader& reader);
   absl::Status Buffer(Page page, bool at_end);

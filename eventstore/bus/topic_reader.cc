@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "absl/strings/str_cat.h"
+#include "eventstore/bus/log_topic.h"
 #include "eventstore/status_macros.h"
 
 namespace records::eventstore {
@@ -34,22 +35,10 @@ std::optional<std::string> BytesOf(const void* data, size_t size) {
   return std::string(static_cast<const char*>(data), size);
 }
 
-using HeaderNames = std::optional<std::vector<std::string>>;
-
-void TakeHeaders(const rd_kafka_headers_t* headers, const HeaderNames& wanted, BusRecord& record) {
+void TakeHeaders(const rd_kafka_headers_t* headers, BusRecord& record) {
   const char* name = nullptr;
   const void* value = nullptr;
   size_t size = 0;
-  if (wanted.has_value()) {
-    record.headers.reserve(wanted->size());
-    for (const std::string& one : *wanted) {
-      if (rd_kafka_header_get(headers, 0, one.c_str(), &value, &size) ==
-          RD_KAFKA_RESP_ERR_NO_ERROR) {
-        record.headers.emplace_back(one, BytesOf(value, size).value_or(""));
-      }
-    }
-    return;
-  }
   record.headers.reserve(rd_kafka_header_cnt(headers));
   for (size_t i = 0;
        rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR;
@@ -58,7 +47,37 @@ void TakeHeaders(const rd_kafka_headers_t* headers, const HeaderNames& wanted, B
   }
 }
 
-BusRecord RecordOf(const rd_kafka_message_t& message, const HeaderNames& wanted) {
+absl::string_view ViewOf(const void* data, size_t size) {
+  return {static_cast<const char*>(data), size};
+}
+
+// The first header of that name; empty: there is none.
+absl::string_view HeaderOf(const rd_kafka_headers_t* headers, const char* name) {
+  const void* value = nullptr;
+  size_t size = 0;
+  if (rd_kafka_header_get(headers, 0, name, &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR) return "";
+  return ViewOf(value, size);
+}
+
+LogTopicRecord LogTopicRecordOf(const rd_kafka_message_t& message) {
+  LogTopicRecord record{.topic = rd_kafka_topic_name(message.rkt),
+                        .partition = message.partition,
+                        .offset = message.offset};
+  if (message.payload != nullptr) record.value = ViewOf(message.payload, message.len);
+  rd_kafka_headers_t* headers = nullptr;
+  if (rd_kafka_message_headers(&message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) return record;
+  record.source = HeaderOf(headers, kSourceHeader);
+  record.position = HeaderOf(headers, kPositionHeader);
+  record.previous = HeaderOf(headers, kPreviousHeader);
+  return record;
+}
+
+// A lost connection is made anew; how long that may take is the caller's.
+bool IsLostConnection(rd_kafka_resp_err_t code) {
+  return code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
+}
+
+BusRecord RecordOf(const rd_kafka_message_t& message) {
   BusRecord record;
   record.topic = rd_kafka_topic_name(message.rkt);
   record.partition = message.partition;
@@ -68,7 +87,7 @@ BusRecord RecordOf(const rd_kafka_message_t& message, const HeaderNames& wanted)
   record.timestamp_ms = rd_kafka_message_timestamp(&message, nullptr);
   rd_kafka_headers_t* headers = nullptr;
   if (rd_kafka_message_headers(&message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR) {
-    TakeHeaders(headers, wanted, record);
+    TakeHeaders(headers, record);
   }
   return record;
 }
@@ -205,14 +224,38 @@ absl::StatusOr<TopicReader::Page> TopicReader::Read(size_t records_max, absl::Du
     if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
       page.at_end = true;
     } else if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-      page.records.push_back(RecordOf(*message, headers_));
-    } else if (message->err != RD_KAFKA_RESP_ERR__TRANSPORT &&
-               message->err != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
-      // A lost connection is made anew; the deadline is the caller's.
+      page.records.push_back(RecordOf(*message));
+    } else if (!IsLostConnection(message->err)) {
       return KafkaStatus(message->err, "reading");
     }
   }
   return page;
+}
+
+absl::StatusOr<TopicReader::Passed> TopicReader::PassOn(size_t records_max, absl::Duration wait,
+                                                        TakeLogRecord take) {
+  messages_.resize(std::max<size_t>(records_max, 1));
+  messages_[0] = rd_kafka_consumer_poll(client_.get(), KafkaMilliseconds(wait));
+  Passed passed;
+  if (messages_[0] == nullptr) return passed;
+  const ssize_t more =
+      rd_kafka_consume_batch_queue(queue_.get(), 0, messages_.data() + 1, messages_.size() - 1);
+  absl::Status status;
+  for (size_t i = 0; i < 1 + static_cast<size_t>(std::max<ssize_t>(more, 0)); ++i) {
+    const Message message(messages_[i]);
+    if (!status.ok()) continue;  // the rest is let go of
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      status = take(LogTopicRecordOf(*message));
+      ++passed.records;
+      passed.at_end = false;
+    } else if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+      passed.at_end = true;
+    } else if (!IsLostConnection(message->err)) {
+      status = KafkaStatus(message->err, "reading");
+    }
+  }
+  RETURN_IF_ERROR(status);
+  return passed;
 }
 
 }  // namespace records::eventstore

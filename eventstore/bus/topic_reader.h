@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -54,9 +55,6 @@ class TopicReader {
   // Starts to read at an offset (0: at what is kept), instead of where it read before.
   [[nodiscard]] absl::Status Seek(const std::string& topic, int32_t partition, int64_t offset);
 
-  // From now on records come with these headers alone: what nobody asks for is not copied.
-  void KeepHeaders(std::vector<std::string> names) { headers_ = std::move(names); }
-
   // Ends reading, until the next Seek(): a reader that rests asks brokers for nothing.
   [[nodiscard]] absl::Status Rest();
 
@@ -68,10 +66,25 @@ class TopicReader {
   };
   [[nodiscard]] absl::StatusOr<Page> Read(size_t records_max, absl::Duration wait);
 
+  // As Read() of a partition of the log's topic, without a copy: gives what has come to `take`, and
+  // waits for the first alone. Returns the first error of `take`, after which it is given no more.
+  struct Passed {
+    size_t records = 0;
+    bool at_end = false;
+  };
+  using TakeLogRecord = absl::FunctionRef<absl::Status(const LogTopicRecord&)>;
+  [[nodiscard]] absl::StatusOr<Passed> PassOn(size_t records_max, absl::Duration wait,
+                                              TakeLogRecord take);
+
  private:
   class Deadline;
 
-  explicit TopicReader(KafkaClient client) : client_(std::move(client)) {}
+  struct QueueDeleter {
+    void operator()(rd_kafka_queue_t* queue) const { rd_kafka_queue_destroy(queue); }
+  };
+
+  explicit TopicReader(KafkaClient client)
+      : client_(std::move(client)), queue_(rd_kafka_queue_get_consumer(client_.get())) {}
 
   struct Ends {
     int64_t low = 0;
@@ -83,7 +96,8 @@ class TopicReader {
                                                     int64_t offset, const Deadline& deadline);
 
   const KafkaClient client_;
-  std::optional<std::vector<std::string>> headers_;  // none: all
+  const std::unique_ptr<rd_kafka_queue_t, QueueDeleter> queue_;  // of the client: ends before it
+  std::vector<rd_kafka_message_t*> messages_;                    // room for PassOn()
 };
 
 }  // namespace records::eventstore
