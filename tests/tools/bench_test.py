@@ -23,7 +23,8 @@ import readme  # noqa: E402
 
 
 def run(folder, *arguments):
-    command = [RUN, "--bin", BIN, "--work", folder, *arguments]
+    # The bars of the bus have a test of their own.
+    command = [RUN, "--bin", BIN, "--no-broker", "--work", folder, *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
 
 
@@ -117,8 +118,15 @@ class BenchTest(unittest.TestCase):
     def test_the_list_names_what_can_be_chosen(self):
         done = run(self.work, "--list")
         names = [line.split()[0] for line in done.stdout.splitlines()]
-        self.assertEqual(names, ["record-contact", "one-client", "import", "fold", "view-lag", "timeline-page",
-                                 "scale", "peers"])
+        others = [name for name in names if not name.startswith("bus-")]
+        self.assertEqual(others, ["record-contact", "one-client", "import", "fold", "view-lag", "timeline-page",
+                                  "scale", "peers"])
+
+    def test_the_bars_of_the_bus_are_left_out_aloud_without_a_broker(self):
+        names = [line.split()[0] for line in run(self.work, "--list").stdout.splitlines()]
+        bus = [name for name in names if name.startswith("bus-")]
+        for name in bus:
+            self.assertIn(f"{name}: left out", self.done.stderr)
 
     def test_an_interrupt_ends_what_was_started(self):
         command = [RUN, "--bin", BIN, "--work", self.work, "--only", "record-contact", "--seconds", "60"]

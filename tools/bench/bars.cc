@@ -1,6 +1,7 @@
 #include "tools/bench/bars.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace records::bench {
 
@@ -27,8 +28,10 @@ std::optional<bool> BarResult::IsMet() const {
   return better == Better::kHigher ? *ratio >= target : *ratio <= target;
 }
 
-const std::vector<Bar>& AllBars() {
-  static const auto* bars = new std::vector<Bar>{
+namespace {
+
+std::vector<Bar> MakeBars() {
+  std::vector<Bar> bars = {
       {"record-contact", "durable RecordContact, 64 in flight, against a no-op gRPC echo",
        MeasureRecordContact},
       {"one-client", "one client, one event: p99 against echo + synced put + anchor sync",
@@ -43,6 +46,14 @@ const std::vector<Bar>& AllBars() {
       {"peers", "RecordContact against PostgreSQL, message-db and NATS JetStream; with --peers",
        MeasurePeers, /*needs_peers=*/true},
   };
+  for (Bar& bar : BusBars()) bars.push_back(std::move(bar));
+  return bars;
+}
+
+}  // namespace
+
+const std::vector<Bar>& AllBars() {
+  static const auto* bars = new std::vector<Bar>(MakeBars());
   return *bars;
 }
 

@@ -67,9 +67,13 @@ struct Bar {
   std::string what;
   absl::StatusOr<std::vector<BarResult>> (*measure)(const BenchOptions&);
   bool needs_peers = false;
+  bool needs_broker = false;
 };
 
 const std::vector<Bar>& AllBars();
+
+// Bars of the bus; none where this was built without librdkafka (tools/setup --kafka).
+std::vector<Bar> BusBars();
 
 // Events of each customer in the stores that are built in process.
 inline constexpr uint64_t kEventsPerCustomer = 100;

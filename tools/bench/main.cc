@@ -57,15 +57,23 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--message-db", flags.options.peers.message_db, "Connection string");
   app.add_option("--nats", flags.options.peers.nats, "Address");
   app.add_option("--nats-load", flags.options.peers.nats_load, "Program that publishes");
+  app.add_option("--broker", flags.options.programs.broker,
+                 "The program tools/broker, for the bars of the bus; none: they are left out");
   app.add_subcommand("echo-server", "The reference, as a process of its own")->callback([&flags] {
     flags.echo_server = true;
   });
 }
 
 bool IsChosen(const Flags& flags, const Bar& bar) {
+  if (!flags.only.empty() &&
+      std::find(flags.only.begin(), flags.only.end(), bar.name) == flags.only.end()) {
+    return false;
+  }
   if (bar.needs_peers && !flags.options.peers.Given()) return false;
-  return flags.only.empty() ||
-         std::find(flags.only.begin(), flags.only.end(), bar.name) != flags.only.end();
+  if (!bar.needs_broker || !flags.options.programs.broker.empty()) return true;
+  std::fprintf(stderr, "%s: left out, no broker is given (tools/setup --kafka)\n",
+               bar.name.c_str());
+  return false;
 }
 
 bool CheckNames(const Flags& flags) {

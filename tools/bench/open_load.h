@@ -18,6 +18,10 @@ struct OpenLoadOptions {
 template <typename Request, typename Response>
 using OnAnswer = std::function<void(const Request&, const Response&, absl::Time)>;
 
+// Called when a call is due, before it is sent, from the thread that sends them.
+template <typename Request>
+using OnDue = std::function<void(Request&, absl::Time)>;
+
 namespace internal {
 
 // Sleeps until `time`, to some tens of microseconds.
@@ -46,7 +50,8 @@ LoadResult ReadAnswers(grpc::CompletionQueue& queue, const Window& window,
 // Starts calls at a fixed rate, whatever becomes of those before.
 template <typename Request, typename Response>
 LoadResult RunOpenLoop(const OpenLoadOptions& options, const UnaryMethod<Request, Response>& method,
-                       const OnAnswer<Request, Response>& on_answer = nullptr) {
+                       const OnAnswer<Request, Response>& on_answer = nullptr,
+                       const OnDue<Request>& on_due = nullptr) {
   grpc::CompletionQueue queue;
   const auto start_call = method.connect(MakeLocalChannel(options.load.address));
   std::mt19937_64 random(options.load.seed);
@@ -66,6 +71,7 @@ LoadResult RunOpenLoop(const OpenLoadOptions& options, const UnaryMethod<Request
     // A call that never comes back would else hold the run for ever.
     slot->context->set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
     internal::SleepUntil(due);
+    if (on_due) on_due(slot->request, due);
     slot->started = due;
     slot->reader = start_call(&*slot->context, slot->request, &queue);
     auto* kept = slot.release();

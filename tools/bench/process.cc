@@ -133,9 +133,9 @@ absl::Status Process::Wait(absl::Duration patience) {
   return absl::UnavailableError(absl::StrCat("a program failed: ", OutputTail()));
 }
 
-absl::Duration Process::CpuTime() const {
+absl::Duration CpuTimeOf(pid_t pid) {
   // proc(5): after the name in brackets, utime and stime are fields 14 and 15, in clock ticks.
-  const std::string stat = ReadWhole(absl::StrCat("/proc/", pid_, "/stat"));
+  const std::string stat = ReadWhole(absl::StrCat("/proc/", pid, "/stat"));
   const size_t bracket = stat.rfind(')');
   if (bracket == std::string::npos) return absl::ZeroDuration();
   const std::vector<std::string> fields = absl::StrSplit(stat.substr(bracket + 2), ' ');

@@ -26,6 +26,9 @@ class TemporaryFolder {
   const std::filesystem::path path_;
 };
 
+// Processor time that a process has used so far, user and system; zero: there is none.
+absl::Duration CpuTimeOf(pid_t pid);
+
 // A program that runs beside this one, in a process group of its own: ^C reaches this process only,
 // which then ends the program. It dies with the thread that started it, however that ends.
 //
@@ -48,7 +51,7 @@ class Process {
   absl::Status Wait(absl::Duration patience);
 
   // Processor time used so far, user and system.
-  absl::Duration CpuTime() const;
+  absl::Duration CpuTime() const { return CpuTimeOf(pid_); }
   // Resident memory now.
   uint64_t ResidentBytes() const;
   // Of it, what is no file's: heap and stacks.

@@ -44,6 +44,7 @@ class ProductStore {
   uint64_t CountEvents() const;
 
   eventstore::EventLog& log() { return *log_; }
+  const eventstore::WorkStreams& work() const { return *work_; }
   const projections::Projection& timeline() const { return *timeline_projection_; }
 
  private:

@@ -2,8 +2,13 @@
 
 #include <random>
 #include <system_error>
+#include <utility>
+#include <vector>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "eventstore/clock.h"
 #include "eventstore/random.h"
 #include "eventstore/status_macros.h"
@@ -12,6 +17,7 @@
 #include "records/api/v1/customer_service.grpc.pb.h"
 #include "services/auth/development_issuer.h"
 #include "services/errors/errors.h"
+#include "tools/bench/http_get.h"
 #include "tools/bench/requests.h"
 
 namespace records::bench {
@@ -60,21 +66,47 @@ absl::StatusOr<std::string> MakeToken(const std::filesystem::path& data,
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<RecordsServer>> RecordsServer::Start(
-    const Programs& programs, const std::filesystem::path& folder) {
+    const Programs& programs, const std::filesystem::path& folder,
+    const RecordsServerOptions& more) {
   auto server = std::make_unique<RecordsServer>();
   const auto data = folder / "data";
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   std::filesystem::remove(folder / "recordsd.log", error);
+  ASSIGN_OR_RETURN(server->metrics_port_, FindFreePort());
+  std::vector<std::string> command = {programs.recordsd,
+                                      "--data",
+                                      data,
+                                      "--listen",
+                                      "127.0.0.1:0",
+                                      "--metrics",
+                                      absl::StrCat("127.0.0.1:", server->metrics_port_),
+                                      "--calls-per-second",
+                                      "1e9"};
+  if (!more.kafka.empty()) {
+    command.insert(command.end(), {"--kafka", more.kafka, "--kafka-prefix", more.kafka_prefix});
+  }
   const absl::Time start = absl::Now();
-  ASSIGN_OR_RETURN(server->process_,
-                   Process::Start({programs.recordsd, "--data", data, "--listen", "127.0.0.1:0",
-                                   "--metrics", "127.0.0.1:0", "--calls-per-second", "1e9"},
-                                  folder / "recordsd.log"));
+  ASSIGN_OR_RETURN(server->process_, Process::Start(command, folder / "recordsd.log"));
   ASSIGN_OR_RETURN(server->address_, WaitForAddress(*server->process_));
   server->start_time_ = absl::Now() - start;
   ASSIGN_OR_RETURN(server->identity_.token, MakeToken(data, server->address_));
   return server;
+}
+
+absl::StatusOr<std::map<std::string, double>> RecordsServer::ReadMetrics() const {
+  ASSIGN_OR_RETURN(const std::string text, HttpGet(metrics_port_, "/metrics"));
+  std::map<std::string, double> values;
+  for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+    const size_t space = line.rfind(' ');
+    double value = 0;
+    if (space == absl::string_view::npos || line[0] == '#') continue;
+    if (absl::SimpleAtod(absl::StripAsciiWhitespace(line.substr(space)), &value)) {
+      values[std::string(line.substr(0, space))] = value;
+    }
+  }
+  if (values.empty()) return absl::UnavailableError("a server exports no metrics");
+  return values;
 }
 
 absl::Status RecordsServer::RegisterCustomers(uint64_t count) const {

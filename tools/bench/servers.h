@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -15,8 +16,15 @@ namespace records::bench {
 // Where the programs are that are measured, and where their folders may be.
 struct Programs {
   std::filesystem::path recordsd;
-  std::filesystem::path self;  // this program, which is the echo server too
-  std::filesystem::path work;  // for data folders; the disk that is measured
+  std::filesystem::path self;    // this program, which is the echo server too
+  std::filesystem::path work;    // for data folders; the disk that is measured
+  std::filesystem::path broker;  // tools/broker; empty: no bars of the bus
+};
+
+// What a recordsd is started with beside what every one has.
+struct RecordsServerOptions {
+  std::string kafka;         // address of a broker; empty: it publishes nothing
+  std::string kafka_prefix;  // of its topics, where it publishes
 };
 
 // A server in a process of its own, on a free port of loopback. Not thread-safe.
@@ -38,15 +46,20 @@ class ServerProcess {
 class RecordsServer : public ServerProcess {
  public:
   // Starts on `folder`/data, and makes a token for a contact officer.
-  static absl::StatusOr<std::unique_ptr<RecordsServer>> Start(const Programs& programs,
-                                                              const std::filesystem::path& folder);
+  static absl::StatusOr<std::unique_ptr<RecordsServer>> Start(
+      const Programs& programs, const std::filesystem::path& folder,
+      const RecordsServerOptions& more = {});
   const CallIdentity& identity() const { return identity_; }
 
   // Registers the customers 0 to `count` - 1.
   absl::Status RegisterCustomers(uint64_t count) const;
 
+  // What it exports: "name" or "name{labels}" -> value.
+  absl::StatusOr<std::map<std::string, double>> ReadMetrics() const;
+
  private:
   CallIdentity identity_;
+  uint16_t metrics_port_ = 0;
 };
 
 // The reference: a server with the same gRPC set-up (callback API, local credentials) and the same
