@@ -23,6 +23,11 @@ class Clock {
 // Returns the clock of the machine. Lives as long as the process.
 const Clock& SystemClock();
 
+// Returns a clock that goes on evenly, whatever is done to the machine's: it neither jumps nor goes
+// back. Its times say nothing by themselves, only what lies between two of them. Lives as long as
+// the process.
+const Clock& SteadyClock();
+
 // A clock that stands still until it is moved, for tests and the simulation.
 //
 // Thread-safe.

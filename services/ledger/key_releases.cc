@@ -7,12 +7,12 @@ namespace records::services {
 using eventstore::kReleasedKeyLease;
 using eventstore::SubjectId;
 
-KeyReleases::KeyReleases(const eventstore::Clock& clock)
-    : clock_(clock), all_until_(clock.Now() + kReleasedKeyLease) {}
+KeyReleases::KeyReleases(const eventstore::Clock& steady)
+    : steady_(steady), all_until_(steady.Now() + kReleasedKeyLease) {}
 
 void KeyReleases::Note(const SubjectId& subject) {
   // Twice the lease: what the other process counts from is when it asked.
-  const absl::Time now = clock_.Now();
+  const absl::Time now = steady_.Now();
   absl::MutexLock lock(&mutex_);
   Forget(now);
   absl::Time& until = until_[subject];
@@ -28,7 +28,7 @@ void KeyReleases::Note(const SubjectId& subject) {
 }
 
 bool KeyReleases::Ended(const SubjectId& subject) const {
-  const absl::Time now = clock_.Now();
+  const absl::Time now = steady_.Now();
   absl::MutexLock lock(&mutex_);
   if (now < all_until_) return false;
   const auto found = until_.find(subject);

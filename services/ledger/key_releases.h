@@ -20,8 +20,9 @@ class KeyReleases {
  public:
   static constexpr size_t kSubjectsMax = 1'000'000;
 
-  // What the process before had released is not known, so all subjects begin as released.
-  explicit KeyReleases(const eventstore::Clock& clock);
+  // What the process before had released is not known, so all subjects begin as released. `steady`
+  // must not jump: leases count by the clocks of other processes, and an erasure waits for them.
+  explicit KeyReleases(const eventstore::Clock& steady);
 
   // Keys of `subject` are about to leave this process.
   void Note(const eventstore::SubjectId& subject);
@@ -32,7 +33,7 @@ class KeyReleases {
  private:
   void Forget(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  const eventstore::Clock& clock_;
+  const eventstore::Clock& steady_;
   mutable absl::Mutex mutex_;
   absl::Time all_until_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<eventstore::SubjectId, absl::Time> until_ ABSL_GUARDED_BY(mutex_);

@@ -37,11 +37,12 @@ absl::Status CheckCount(absl::string_view field, int count) {
 
 }  // namespace
 
-ViewBacking::ViewBacking(Backend backend, const policy::Register& reg, const MethodTable& methods)
+ViewBacking::ViewBacking(Backend backend, const policy::Register& reg, const MethodTable& methods,
+                         const eventstore::Clock& steady)
     : backend_(backend),
       methods_(methods),
       register_digest_(RegisterDigest(reg)),
-      releases_(backend.runtime.clock) {
+      releases_(steady) {
   for (const std::string& name : methods.Names()) {
     const policy::MethodAccess& access = *methods.Find(name);
     if (access.action() != policy::ACTION_READ || views_.contains(access.view())) continue;

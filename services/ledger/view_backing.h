@@ -26,8 +26,9 @@ class ViewBacking {
   // References, tokens or names of one call, at most.
   static constexpr int kItemsMax = 256;
 
-  ViewBacking(Backend backend, const records::policy::v1::Register& reg,
-              const MethodTable& methods);
+  // `steady`: how long released keys are waited for.
+  ViewBacking(Backend backend, const records::policy::v1::Register& reg, const MethodTable& methods,
+              const eventstore::Clock& steady);
 
   // Each fails with kPermissionDenied for a view that there is not, and as the proto says.
   absl::Status Introduce(absl::string_view view,

@@ -124,7 +124,8 @@ void Server::Parts::MakeServices() {
   contacts = std::make_unique<ContactServiceImpl>(MakeBackend());
   access = std::make_unique<AccessServiceImpl>(MakeBackend(), policy, issuers, *grants->runner);
   if (views_were_served || !options.services_listen.empty()) {
-    views = std::make_unique<ViewBacking>(MakeBackend(), policy, *methods);
+    views =
+        std::make_unique<ViewBacking>(MakeBackend(), policy, *methods, eventstore::SteadyClock());
   }
   ledger = std::make_unique<LedgerServiceImpl>(
       MakeBackend(), options.services_listen.empty() ? nullptr : views.get());

@@ -70,7 +70,7 @@ class CallCounter final : public grpc::experimental::ServerInterceptorFactoryInt
 class ServicePort {
  public:
   explicit ServicePort(TestServer& ledger)
-      : backing(ledger.MakeBackend(), ledger.policy, ledger.methods), ledger_(ledger) {
+      : backing(ledger.MakeBackend(), ledger.policy, ledger.methods, steady), ledger_(ledger) {
     server_files_ = WriteCertificate(ledger.folder.path(), "ledger", MakeTestCertificate("ledger"));
     view_files = Certificate("view", "urn:records:view:timeline");
     server_files_.tls_client_ca_file = view_files.tls_certificate_file;
@@ -105,6 +105,7 @@ class ServicePort {
     return std::make_unique<LedgerClient>(address, *credentials);
   }
 
+  eventstore::ManualClock steady{absl::UnixEpoch()};
   ViewBacking backing;
   CallCounter::Counts calls;
   ListenOptions view_files;
