@@ -59,7 +59,10 @@ Server::~Server() {
 
 int Server::port() const { return parts_->acceptor->port(); }
 
-int Server::services_port() const { return parts_->services_port; }
+int Server::services_port() const {
+  const auto& acceptor = parts_->services_acceptor;
+  return acceptor == nullptr ? 0 : acceptor->port();
+}
 
 void Server::Drain() {
   if (parts_->drained) return;

@@ -4,6 +4,7 @@
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -23,6 +24,8 @@ namespace fs = std::filesystem;
 
 // Limits of a connection (reliability research, section 6: gRPC 1.51 has no better defaults).
 constexpr int kMessageBytesMax = 1024 * 1024;
+// Of the port for services: each process of a view has one.
+constexpr size_t kServiceConnectionsMax = 256;
 constexpr int kStreamsPerConnectionMax = 256;
 constexpr size_t kServerMemoryBytes = size_t{256} << 20;
 constexpr int kServerThreadsMax = 64;
@@ -126,7 +129,19 @@ absl::Status ServerFrame::OpenIssuers() {
 }
 
 absl::Status ServerFrame::Bind() {
-  const size_t connections = ConnectionsThatFit(options.connections_max);
+  size_t connections = ConnectionsThatFit(options.connections_max);
+  if (!options.services_listen.empty()) {
+    // Out of the same descriptors; clients leave a share to services, however many come.
+    const size_t for_services = std::min(kServiceConnectionsMax, connections / 2);
+    connections = std::min(
+        connections, ConnectionsThatFit(options.connections_max + for_services) - for_services);
+    auto listening = ConnectionAcceptor::Listen(options.services_listen, for_services);
+    if (!listening.ok()) {
+      return absl::UnavailableError(
+          absl::StrCat("cannot listen on ", options.services_listen, ". Use --services-listen."));
+    }
+    services_acceptor = *std::move(listening);
+  }
   ASSIGN_OR_RETURN(acceptor, ConnectionAcceptor::Listen(options.listen, connections));
   if (connections < options.connections_max) {
     Log(LogLevel::kWarn, "fewer_connections",
@@ -135,16 +150,16 @@ absl::Status ServerFrame::Bind() {
   return absl::OkStatus();
 }
 
-absl::Status ServerFrame::AddServicePort(grpc::ServerBuilder& builder) {
-  if (options.services_listen.empty()) return absl::OkStatus();
+absl::StatusOr<ServerFrame::ExternalConnections> ServerFrame::AddServicePort(
+    grpc::ServerBuilder& builder) {
+  if (services_acceptor == nullptr) return nullptr;
   auto processor = std::make_shared<ServiceProcessor>(methods->ServicePaths(), *refusals);
   ASSIGN_OR_RETURN(auto credentials,
                    MakeServicePortCredentials(ServiceFilesOf(options, options.services_listen),
                                               std::move(processor)));
-  // Else two servers could have the same port, and a view would reach either.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.AddListeningPort(options.services_listen, std::move(credentials), &services_port);
-  return absl::OkStatus();
+  return builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+      std::move(credentials));
 }
 
 absl::Status ServerFrame::Serve(const std::vector<grpc::Service*>& services) {
@@ -184,23 +199,21 @@ absl::Status ServerFrame::Serve(const std::vector<grpc::Service*>& services) {
   quota.SetMaxThreads(kServerThreadsMax);
   builder.SetResourceQuota(quota);
   for (grpc::Service* service : services) builder.RegisterService(service);
-  RETURN_IF_ERROR(AddServicePort(builder));
+  ASSIGN_OR_RETURN(auto services_connections, AddServicePort(builder));
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
   interceptors.push_back(metrics->Interceptor());
   builder.experimental().SetInterceptorCreators(std::move(interceptors));
   server = builder.BuildAndStart();
-  if (server == nullptr && !options.services_listen.empty()) {
-    return absl::UnavailableError(
-        absl::StrCat("cannot listen on ", options.services_listen, ". Use --services-listen."));
-  }
   if (server == nullptr) return absl::InternalError("the gRPC server did not start");
   acceptor->Start(std::move(connections));
+  if (services_acceptor != nullptr) services_acceptor->Start(std::move(services_connections));
   return absl::OkStatus();
 }
 
 void ServerFrame::StopServing() {
   server->GetHealthCheckService()->SetServingStatus(false);
   acceptor->Stop();
+  if (services_acceptor != nullptr) services_acceptor->Stop();
 }
 
 void ServerFrame::AwaitCalls() {

@@ -76,7 +76,7 @@ struct ServerFrame {
   std::unique_ptr<Metrics> metrics;
   std::unique_ptr<grpc::Server> server;
   std::unique_ptr<ConnectionAcceptor> acceptor;
-  int services_port = 0;  // 0: there is none
+  std::unique_ptr<ConnectionAcceptor> services_acceptor;  // null: there is no port for services
 
   absl::Status LoadPolicy();
   absl::Status OpenIssuers();
@@ -88,8 +88,10 @@ struct ServerFrame {
   void AwaitCalls();
 
  private:
-  // The port of services, where --services-listen asks for one.
-  absl::Status AddServicePort(grpc::ServerBuilder& builder);
+  using ExternalConnections = std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor>;
+
+  // The port of services, where --services-listen asks for one; else null.
+  absl::StatusOr<ExternalConnections> AddServicePort(grpc::ServerBuilder& builder);
 };
 
 }  // namespace records::services

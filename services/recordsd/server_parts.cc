@@ -180,7 +180,11 @@ absl::Status Server::Parts::StartMetrics() {
   gauges.push_back({"records_connections_refused",
                     "Connections closed at once since the start, because there were too many",
                     {},
-                    [this] { return static_cast<double>(acceptor->refused()); }});
+                    [this] {
+                      const uint64_t services =
+                          services_acceptor == nullptr ? 0 : services_acceptor->refused();
+                      return static_cast<double>(acceptor->refused() + services);
+                    }});
   gauges.push_back({"records_open_streams", "Follows and other streams under way", {}, [this] {
                       return static_cast<double>(authoriser->streams().size());
                     }});

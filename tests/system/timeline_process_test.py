@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 
@@ -85,6 +86,16 @@ class TimelineProcessTest(BusTest):
             ready = [self.gauge_of(view, "records_view_partitions_ready") for view in views]
             return sum(held) == 16 and ready == held and 0 not in held
         wait_until(shared, "the partitions to be shared out and caught up", BROKER_SECONDS)
+
+    def test_the_port_for_services_takes_no_more_connections_than_it_can_hold(self):
+        self.register_all()
+        host, port = self.services.rsplit(":", 1)
+        connections = [socket.create_connection((host, int(port))) for _ in range(300)]
+        wait_until(lambda: self.gauge("records_connections_refused") >= 300 - 256, "connections to be turned away")
+        for connection in connections:
+            connection.close()
+        view = self.start_view("one")
+        self.assertEqual(self.owner_among((view,), "R1"), view)
 
     def test_two_processes_share_the_customers_out_and_answer_as_the_ledger_does(self):
         self.register_all()
