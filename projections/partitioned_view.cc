@@ -28,6 +28,11 @@ bool MayPass(const absl::Status& status) {
 
 absl::Time Now() { return eventstore::SystemClock().Now(); }
 
+GoOn For(uint32_t partition, const PartitionGoOn& go_on) {
+  if (!go_on) return nullptr;
+  return [partition, &go_on](const SwitchProgress& progress) { return go_on(partition, progress); };
+}
+
 }  // namespace
 
 // Keeps a view while somebody uses a copy of it, and is counted.
@@ -320,28 +325,45 @@ absl::Status PartitionedView::WaitUntilReady(uint32_t partition, absl::Time dead
   return absl::DeadlineExceededError(CheckReady(partition).message());
 }
 
-absl::Status PartitionedView::ForEach(std::optional<uint32_t> partition,
-                                      absl::FunctionRef<absl::Status(View&)> change) {
+std::vector<uint32_t> PartitionedView::HeldPartitions() const {
   std::vector<uint32_t> partitions;
-  if (partition.has_value()) {
-    partitions.push_back(*partition);
-  } else {
-    absl::MutexLock lock(&mutex_);
-    for (const auto& [number, held] : held_) partitions.push_back(number);
-  }
+  absl::MutexLock lock(&mutex_);
+  for (const auto& [number, held] : held_) partitions.push_back(number);
+  return partitions;
+}
+
+absl::Status PartitionedView::ForEach(
+    const std::vector<uint32_t>& partitions,
+    absl::FunctionRef<absl::Status(View&, uint32_t partition)> change) {
   for (const uint32_t number : partitions) {
     ASSIGN_OR_RETURN(const auto holder, Hold(number));
-    RETURN_IF_ERROR(change(holder->view()));
+    RETURN_IF_ERROR(change(holder->view(), number));
   }
   return absl::OkStatus();
 }
 
-absl::Status PartitionedView::Rebuild(std::optional<uint32_t> partition, absl::Time deadline) {
-  return ForEach(partition, [deadline](View& view) { return view.Rebuild(deadline); });
+absl::Status PartitionedView::Rebuild(std::optional<uint32_t> partition, absl::Time deadline,
+                                      const PartitionGoOn& go_on) {
+  const auto partitions = partition.has_value() ? std::vector{*partition} : HeldPartitions();
+  return ForEach(partitions, [&](View& view, uint32_t number) {
+    return view.Rebuild(deadline, For(number, go_on));
+  });
 }
 
-absl::Status PartitionedView::Undo(std::optional<uint32_t> partition, absl::Time deadline) {
-  return ForEach(partition, [deadline](View& view) { return view.Undo(deadline); });
+absl::Status PartitionedView::Undo(std::optional<uint32_t> partition, absl::Time deadline,
+                                   const PartitionGoOn& go_on) {
+  const auto partitions = partition.has_value() ? std::vector{*partition} : HeldPartitions();
+  size_t undone = 0;
+  absl::Status nothing = absl::UnavailableError("VIEW_NOT_HERE: no partition is served here");
+  const absl::Status result = ForEach(partitions, [&](View& view, uint32_t number) {
+    const absl::Status undo = view.Undo(deadline, For(number, go_on));
+    if (undo.ok()) ++undone;
+    if (!absl::IsFailedPrecondition(undo) || view.GetStatus().can_undo) return undo;
+    nothing = undo;
+    return absl::OkStatus();
+  });
+  RETURN_IF_ERROR(result);
+  return undone == 0 ? nothing : absl::OkStatus();
 }
 
 std::vector<ParkedRoot> PartitionedView::ParkedRoots() {
@@ -376,9 +398,8 @@ std::vector<PartitionStatus> PartitionedView::GetStatus() const {
   }
   for (size_t i = 0; i < all.size(); ++i) {
     if (views[i] == nullptr) continue;
-    const auto copy = views[i]->live();
-    all[i].runner = copy->runner->GetStatus();
-    all[i].applied = copy->runner->AppliedPosition(all[i].partition);
+    all[i].view = views[i]->GetStatus();
+    all[i].applied = views[i]->live()->runner->AppliedPosition(all[i].partition);
   }
   return all;
 }

@@ -38,6 +38,9 @@ struct PartitionedViewOptions {
   std::function<void(uint32_t partition)> on_letting_go;
 };
 
+// As GoOn, for the partition whose turn it is.
+using PartitionGoOn = std::function<bool(uint32_t partition, const SwitchProgress& progress)>;
+
 // How one partition stands.
 struct PartitionStatus {
   enum class State {
@@ -51,7 +54,7 @@ struct PartitionStatus {
   absl::Status error;
   eventstore::Position applied;
   eventstore::Position target;  // where the log stood
-  RunnerStatus runner;
+  ViewStatus view;  // once it is open
   uint64_t folded_anew = 0;  // times that what lay on the disk could not be used
 };
 
@@ -102,9 +105,13 @@ class PartitionedView {
   [[nodiscard]] absl::Status WaitUntilReady(uint32_t partition, absl::Time deadline) const;
 
   // View::Rebuild() and View::Undo() for one partition, or for all that are held, one after the
-  // other, until one fails. kUnavailable too: one is not ready, or is being let go of.
-  [[nodiscard]] absl::Status Rebuild(std::optional<uint32_t> partition, absl::Time deadline);
-  [[nodiscard]] absl::Status Undo(std::optional<uint32_t> partition, absl::Time deadline);
+  // other, until one fails; those before it stay switched. Undo() of all passes those that have
+  // nothing to go back to, unless none has. kUnavailable too: one is not ready, or is being let go
+  // of.
+  [[nodiscard]] absl::Status Rebuild(std::optional<uint32_t> partition, absl::Time deadline,
+                                     const PartitionGoOn& go_on = nullptr);
+  [[nodiscard]] absl::Status Undo(std::optional<uint32_t> partition, absl::Time deadline,
+                                  const PartitionGoOn& go_on = nullptr);
 
   // Of the partitions that answer, by partition and root.
   std::vector<ParkedRoot> ParkedRoots();
@@ -150,8 +157,9 @@ class PartitionedView {
   void Fail(Held& held, absl::Status why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Why a partition does not answer; OK: it does.
   absl::Status CheckReady(uint32_t partition) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
-  absl::Status ForEach(std::optional<uint32_t> partition,
-                       absl::FunctionRef<absl::Status(View&)> change);
+  std::vector<uint32_t> HeldPartitions() const;
+  absl::Status ForEach(const std::vector<uint32_t>& partitions,
+                       absl::FunctionRef<absl::Status(View&, uint32_t partition)> change);
   // lint: allow(shared_ptr) as Live()
   absl::StatusOr<std::shared_ptr<Holder>> Hold(uint32_t partition);
 

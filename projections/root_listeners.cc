@@ -33,6 +33,13 @@ void RootListeners::Notify(const absl::flat_hash_map<RootId, Position>& roots) {
   }
 }
 
+void RootListeners::NotifyAll() {
+  absl::MutexLock lock(&mutex_);
+  for (auto& [root, callbacks] : callbacks_) {
+    for (auto& [number, callback] : callbacks) callback(Position{});
+  }
+}
+
 void RootListeners::Remove(const RootId& root, uint64_t number) {
   absl::MutexLock lock(&mutex_);
   const auto it = callbacks_.find(root);

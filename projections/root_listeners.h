@@ -16,7 +16,7 @@ namespace records::projections {
 inline constexpr size_t kRootListenersMax = 4096;
 
 // Told after a batch that folded events of the root has become visible, with the last such
-// position. Called from the runner's thread: it must not block, nor end its own subscription.
+// position; with a nil one when there is something else to look at. Called from the runner's thread: it must not block, nor end its own subscription.
 using RootCallback = absl::AnyInvocable<void(eventstore::Position last)>;
 
 // Who wants to know when something happens under a root.
@@ -46,6 +46,9 @@ class RootListeners {
                                                                   RootCallback callback);
 
   void Notify(const absl::flat_hash_map<eventstore::RootId, eventstore::Position>& roots);
+
+  // Tells all of them, whatever their root.
+  void NotifyAll();
 
  private:
   void Remove(const eventstore::RootId& root, uint64_t number);

@@ -58,6 +58,32 @@ void Runner::Stop() {
     if (status_.state != State::kFailed) status_.state = State::kStopped;
   }
   TellWaiters();
+  listeners_.NotifyAll();
+}
+
+void Runner::Pause() {
+  absl::MutexLock lock(&mutex_);
+  pause_wanted_ = true;
+  const auto stands_still = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    return paused_ || (status_.state != State::kRunning && status_.state != State::kStalled);
+  };
+  mutex_.Await(absl::Condition(&stands_still));
+}
+
+void Runner::Resume() {
+  absl::MutexLock lock(&mutex_);
+  pause_wanted_ = false;
+}
+
+void Runner::AwaitResume() {
+  absl::MutexLock lock(&mutex_);
+  if (!pause_wanted_) return;
+  paused_ = true;
+  const auto goes_on = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    return !pause_wanted_ || stopping_;
+  };
+  mutex_.Await(absl::Condition(&goes_on));
+  paused_ = false;
 }
 
 bool Runner::Stopping() const {
@@ -70,6 +96,7 @@ void Runner::Run() {
   // right to change it nothing is lost.
   setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNiceness);
   while (!Stopping()) {
+    AwaitResume();
     TellWaiters();  // whose deadline is past
     RunReplays();
     // Asked before the partitions are polled, so that nothing can come in between unseen.
@@ -112,7 +139,7 @@ void Runner::WaitToRetry() const {
 void Runner::Gather() const {
   absl::MutexLock lock(&mutex_);
   const auto hurry = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
-    return stopping_ || waiting_ > 0 || !waiters_.empty() || !replays_.empty();
+    return stopping_ || pause_wanted_ || waiting_ > 0 || !waiters_.empty() || !replays_.empty();
   };
   mutex_.AwaitWithTimeout(absl::Condition(&hurry), options_.gather_wait);
 }

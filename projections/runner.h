@@ -81,6 +81,11 @@ class Runner {
   // a time.
   void Stop();
 
+  // Folds nothing from when it returns until Resume(): what the view contains stands still. For a
+  // moment only, as who waits for the view waits on. One caller at a time.
+  void Pause();
+  void Resume();
+
   // Waits until the view contains the event at `position` (read your own write). By the clock of
   // the machine. kDeadlineExceeded; kUnavailable: stopped or failed; kInvalidArgument: not a
   // partition of this view.
@@ -94,7 +99,8 @@ class Runner {
   // The last position of a partition that the view contains.
   eventstore::Position AppliedPosition(uint32_t partition) const;
 
-  // Calls `callback` after each batch that folded something under `root`, from now on.
+  // Calls `callback` after each batch that folded something under `root`, from now on, and when the
+  // runner has stopped.
   [[nodiscard]] absl::StatusOr<std::unique_ptr<RootListeners::Subscription>> Subscribe(
       const eventstore::RootId& root, RootCallback callback);
 
@@ -124,6 +130,8 @@ class Runner {
 
   void Run();
   bool Stopping() const;
+  // Waits while it is paused.
+  void AwaitResume();
   void RunReplays();
   // What a wait for `position` has come to; nullopt: it goes on.
   std::optional<absl::Status> OutcomeOfWait(eventstore::Position position,
@@ -145,6 +153,8 @@ class Runner {
 
   mutable absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool pause_wanted_ ABSL_GUARDED_BY(mutex_) = false;
+  bool paused_ ABSL_GUARDED_BY(mutex_) = false;
   RunnerStatus status_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<uint32_t, eventstore::Position> applied_ ABSL_GUARDED_BY(mutex_);
   std::vector<ParkedRoot> parked_ ABSL_GUARDED_BY(mutex_);

@@ -6,6 +6,8 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "eventstore/clock.h"
+#include "eventstore/planted_bug.h"
 #include "eventstore/rocks_storage.h"
 #include "eventstore/status_macros.h"
 
@@ -43,34 +45,80 @@ StorageOpener RocksViewStorage(size_t block_cache_bytes, ViewLayout layout) {
   };
 }
 
+namespace {
+
+constexpr absl::Duration kAskEvery = absl::Milliseconds(100);
+
+// What a start with a program of `version` goes on with.
+ViewMarker MarkerFor(const std::optional<ViewMarker>& found, uint32_t version) {
+  ViewMarker marker = found.value_or(ViewMarker{.live = {.number = 1, .version = version}});
+  if (marker.live.version == version) return marker;
+  uint64_t highest = marker.live.number;
+  GenerationId next{.version = version};
+  if (marker.previous.has_value()) {
+    highest = std::max(highest, marker.previous->number);
+    if (marker.previous->version == version) next = *marker.previous;
+  }
+  if (next.number == 0) next.number = highest + 1;
+  return {.live = next, .previous = marker.live};
+}
+
+bool CanUndo(const ViewMarker& marker, uint32_t version) {
+  return marker.previous.has_value() && marker.previous->version == version;
+}
+
+absl::Status GivenUp() {
+  return absl::CancelledError("given up before the switch; nothing was changed");
+}
+
+}  // namespace
+
+// One at a time may switch copies.
+class View::Turn {
+ public:
+  explicit Turn(View& view) : view_(view) {
+    absl::MutexLock lock(&view.mutex_);
+    has_it_ = !std::exchange(view.switching_, true);
+  }
+  ~Turn() {
+    if (!has_it_) return;
+    absl::MutexLock lock(&view_.mutex_);
+    view_.switching_ = false;
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+  absl::Status status() const {
+    if (has_it_) return absl::OkStatus();
+    return absl::AbortedError(
+        absl::StrCat("a rebuild of view ", view_.projection_.name(), " is under way"));
+  }
+
+ private:
+  View& view_;
+  bool has_it_ = false;
+};
+
 absl::StatusOr<std::unique_ptr<View>> View::Open(const EventLog& log, const Projection& projection,
                                                  ViewOptions options) {
   std::error_code error;
   std::filesystem::create_directories(options.folder, error);
   if (error) return absl::UnavailableError(absl::StrCat("cannot make ", options.folder));
   auto view = std::unique_ptr<View>(new View(log, projection, std::move(options)));
-  absl::MutexLock lock(&view->switching_);
   const std::string& folder = view->options_.folder;
   ASSIGN_OR_RETURN(const auto found, ReadMarker(folder));
-  const uint32_t version = projection.version();
-  ViewMarker marker = found.value_or(ViewMarker{.live = {.number = 1, .version = version}});
-  if (marker.live.version != version) {
-    uint64_t highest = marker.live.number;
-    GenerationId next{.version = version};
-    if (marker.previous.has_value()) {
-      highest = std::max(highest, marker.previous->number);
-      if (marker.previous->version == version) next = *marker.previous;
-    }
-    if (next.number == 0) next.number = highest + 1;
-    marker = {.live = next, .previous = marker.live};
+  const ViewMarker marker = MarkerFor(found, projection.version());
+  {
+    absl::MutexLock lock(&view->mutex_);
+    view->marker_ = marker;
   }
-  view->marker_ = marker;
+  // Also what a rebuild left that a crash cut short.
   RETURN_IF_ERROR(view->RemoveLeftovers());
   if (!found.has_value() || found->live != marker.live) {
     RETURN_IF_ERROR(WriteMarker(folder, marker));
   }
   ASSIGN_OR_RETURN(auto copy, view->OpenCopy(marker.live));
-  absl::MutexLock live_lock(&view->mutex_);
+  absl::MutexLock lock(&view->mutex_);
   view->live_ = std::move(copy);
   return view;
 }
@@ -97,14 +145,43 @@ absl::StatusOr<std::shared_ptr<ViewCopy>> View::OpenCopy(GenerationId id) const 
   return copy;
 }
 
-absl::Status View::CatchUp(const ViewCopy& copy, absl::Time deadline) const {
+std::vector<uint32_t> View::Partitions() const {
   std::vector<uint32_t> partitions = options_.runner.fold.partitions;
   if (partitions.empty()) {
     for (uint32_t i = 0; i < log_.partition_count(); ++i) partitions.push_back(i);
   }
-  for (const uint32_t partition : partitions) {
-    const Position head = log_.Head(Ledger::kEvents, partition);
-    RETURN_IF_ERROR(copy.runner->WaitFor(head, deadline));
+  return partitions;
+}
+
+SwitchProgress View::ProgressOf(const ViewCopy& copy) const {
+  SwitchProgress progress{.next = copy.id};
+  for (const uint32_t partition : Partitions()) {
+    const uint64_t done = copy.runner->AppliedPosition(partition).sequence;
+    progress.events_done += done;
+    progress.events_total += std::max(done, log_.Head(Ledger::kEvents, partition).sequence);
+  }
+  return progress;
+}
+
+View::Heads View::LogHeads() const {
+  Heads heads;
+  for (const uint32_t partition : Partitions()) {
+    heads.push_back(log_.Head(Ledger::kEvents, partition));
+  }
+  return heads;
+}
+
+absl::Status View::CatchUp(const ViewCopy& copy, const Heads& heads, absl::Time deadline,
+                           const GoOn& go_on) const {
+  for (const Position& head : heads) {
+    while (true) {
+      if (go_on && !go_on(ProgressOf(copy))) return GivenUp();
+      const absl::Time ask_again = eventstore::SystemClock().Now() + kAskEvery;
+      const absl::Status reached = copy.runner->WaitFor(head, std::min(deadline, ask_again));
+      if (reached.ok()) break;
+      const bool may_come = absl::IsDeadlineExceeded(reached) && ask_again < deadline;
+      if (!may_come) return reached;
+    }
   }
   return absl::OkStatus();
 }
@@ -144,58 +221,141 @@ void View::Stop() {
   live->runner->Stop();
 }
 
-absl::Status View::SwitchTo(GenerationId id, absl::Time deadline) {
+ViewMarker View::marker() const {
+  absl::MutexLock lock(&mutex_);
+  return marker_;
+}
+
+absl::Status View::SetMarker(const ViewMarker& marker) {
+  RETURN_IF_ERROR(WriteMarker(options_.folder, marker));
+  absl::MutexLock lock(&mutex_);
+  marker_ = marker;
+  return absl::OkStatus();
+}
+
+absl::Status View::AwaitClosed(absl::Time deadline, const GoOn& go_on,
+                               const SwitchProgress& progress) {
+  std::shared_ptr<absl::Notification> retired;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (stopped_) return absl::UnavailableError("VIEW_STOPPED: the view does not fold");
+    retired = retired_;
+  }
+  while (retired != nullptr && !retired->WaitForNotificationWithTimeout(kAskEvery)) {
+    if (go_on && !go_on(progress)) return GivenUp();
+    if (eventstore::SystemClock().Now() < deadline) continue;
+    return absl::DeadlineExceededError("questions still hold the copy to go back to");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status View::SwitchTo(GenerationId id, absl::Time deadline, const GoOn& go_on) {
   ASSIGN_OR_RETURN(auto copy, OpenCopy(id));
   RETURN_IF_ERROR(SetNext(copy));
   const absl::Cleanup forget = [this] {
     absl::MutexLock lock(&mutex_);
     next_.reset();
   };
-  RETURN_IF_ERROR(CatchUp(*copy, deadline));
+  RETURN_IF_ERROR(CatchUp(*copy, LogHeads(), deadline, go_on));
   RETURN_IF_ERROR(CheckParked(*copy));
-  const ViewMarker marker{.live = id, .previous = marker_.live};
-  RETURN_IF_ERROR(WriteMarker(options_.folder, marker));
-  marker_ = marker;
-  // The copy before is closed outside the lock, when the last question that holds it ends.
-  absl::MutexLock lock(&mutex_);
-  live_.swap(copy);
+  return Replace(std::move(copy), deadline, go_on);
+}
+
+// What somebody read in the copy before, they find in the next: it comes as far while the one before
+// stands still.
+absl::Status View::Replace(std::shared_ptr<ViewCopy> next, absl::Time deadline,
+                           const GoOn& go_on) {
+  std::shared_ptr<ViewCopy> before = live();
+  before->runner->Pause();
+  absl::Cleanup resume = [&before] { before->runner->Resume(); };
+  Heads shown;
+  for (const uint32_t partition : Partitions()) {
+    shown.push_back(before->runner->AppliedPosition(partition));
+  }
+  if (!PLANTED_BUG("view-switch-goes-back")) {
+    RETURN_IF_ERROR(CatchUp(*next, shown, deadline, go_on));
+  }
+  RETURN_IF_ERROR(SetMarker({.live = next->id, .previous = before->id}));
+  {
+    absl::MutexLock lock(&mutex_);
+    if (stopped_) return absl::UnavailableError("VIEW_STOPPED: the view does not fold");
+    live_ = std::move(next);
+    retired_ = before->closed.told;
+  }
+  std::move(resume).Cancel();
+  // Who waits for it, or follows it, turns to the next.
+  before->runner->Stop();
   return absl::OkStatus();
 }
 
-absl::Status View::Rebuild(absl::Time deadline) {
-  absl::MutexLock lock(&switching_);
-  uint64_t number = marker_.live.number;
-  if (marker_.previous.has_value()) number = std::max(number, marker_.previous->number);
+absl::Status View::Rebuild(absl::Time deadline, const GoOn& go_on) {
+  Turn turn(*this);
+  RETURN_IF_ERROR(turn.status());
+  const ViewMarker now = marker();
+  uint64_t number = now.live.number;
+  if (now.previous.has_value()) number = std::max(number, now.previous->number);
   const GenerationId next{.number = number + 1, .version = projection_.version()};
-  const absl::Status switched = SwitchTo(next, deadline);
+  const absl::Status switched = SwitchTo(next, deadline, go_on);
   // Removes the copy that was given up, or the one that two switches have left behind. Where a
   // question still holds it open this may fail; the next rebuild or start tries again.
   RemoveLeftovers().IgnoreError();
   return switched;
 }
 
-absl::Status View::Undo(absl::Time deadline) {
-  absl::MutexLock lock(&switching_);
-  if (!marker_.previous.has_value() || marker_.previous->version != projection_.version()) {
+absl::Status View::Undo(absl::Time deadline, const GoOn& go_on) {
+  Turn turn(*this);
+  RETURN_IF_ERROR(turn.status());
+  const ViewMarker now = marker();
+  if (!CanUndo(now, projection_.version())) {
     return absl::FailedPreconditionError("there is no copy of this version to go back to");
   }
-  return SwitchTo(*marker_.previous, deadline);
+  RETURN_IF_ERROR(AwaitClosed(deadline, go_on, {.next = *now.previous}));
+  return SwitchTo(*now.previous, deadline, go_on);
 }
 
 absl::Status View::DropPrevious() {
-  absl::MutexLock lock(&switching_);
-  if (!marker_.previous.has_value()) return absl::OkStatus();
-  const ViewMarker marker{.live = marker_.live};
-  RETURN_IF_ERROR(WriteMarker(options_.folder, marker));
-  marker_ = marker;
+  Turn turn(*this);
+  RETURN_IF_ERROR(turn.status());
+  const ViewMarker now = marker();
+  if (!now.previous.has_value()) return absl::OkStatus();
+  RETURN_IF_ERROR(SetMarker({.live = now.live}));
   return RemoveLeftovers();
 }
 
+absl::Status View::WaitFor(Position position, absl::Time deadline) const {
+  while (true) {
+    const auto copy = live();
+    const absl::Status reached = copy->runner->WaitFor(position, deadline);
+    if (!absl::IsUnavailable(reached) || live() == copy) return reached;
+  }
+}
+
+ViewStatus View::GetStatus() const {
+  ViewStatus status;
+  std::shared_ptr<ViewCopy> live;
+  std::shared_ptr<ViewCopy> next;
+  {
+    absl::MutexLock lock(&mutex_);
+    status.live = marker_.live;
+    status.previous = marker_.previous;
+    status.can_undo = CanUndo(marker_, projection_.version()) && !switching_;
+    if (switching_) status.switching = SwitchProgress{};
+    live = live_;
+    next = next_;
+  }
+  if (next != nullptr) status.switching = ProgressOf(*next);
+  const SwitchProgress progress = ProgressOf(*live);
+  status.events_done = progress.events_done;
+  status.events_total = progress.events_total;
+  status.runner = live->runner->GetStatus();
+  return status;
+}
+
 absl::Status View::RemoveLeftovers() {
-  std::vector<std::filesystem::path> kept = {
-      GenerationFolder(options_.folder, marker_.live.number)};
-  if (marker_.previous.has_value()) {
-    kept.emplace_back(GenerationFolder(options_.folder, marker_.previous->number));
+  const ViewMarker now = marker();
+  std::vector<std::filesystem::path> kept = {GenerationFolder(options_.folder, now.live.number)};
+  if (now.previous.has_value()) {
+    kept.emplace_back(GenerationFolder(options_.folder, now.previous->number));
   }
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(options_.folder, error)) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 #include "eventstore/log.h"
 #include "eventstore/storage.h"
@@ -40,11 +42,44 @@ struct ViewOptions {
   RunnerOptions runner;
 };
 
-// A storage and the runner that keeps it up. Stops and closes with its last holder.
+// Tells who waits for it that a copy is closed, so that its folder can be opened again.
+struct CloseSignal {
+  CloseSignal() = default;
+  ~CloseSignal() { told->Notify(); }
+  CloseSignal(const CloseSignal&) = delete;
+  CloseSignal& operator=(const CloseSignal&) = delete;
+
+  // lint: shared on purpose, it is heard after the copy is gone
+  const std::shared_ptr<absl::Notification> told = std::make_shared<absl::Notification>();
+};
+
+// A storage and the runner that keeps it up. Closes with its last holder. Once another copy answers
+// its runner is stopped: what it shows then is what it showed last.
 struct ViewCopy {
+  CloseSignal closed;  // first: the last to end
   GenerationId id;
   std::unique_ptr<eventstore::Storage> storage;
   std::unique_ptr<Runner> runner;  // after the storage: ends before it
+};
+
+// How far a copy has come that is to answer next.
+struct SwitchProgress {
+  GenerationId next;
+  uint64_t events_done = 0;   // positions that it has passed
+  uint64_t events_total = 0;  // and those that stand in the log
+};
+
+// Asked a few times a second by Rebuild() and Undo(). False: it is given up.
+using GoOn = std::function<bool(const SwitchProgress& progress)>;
+
+struct ViewStatus {
+  GenerationId live;
+  std::optional<GenerationId> previous;
+  bool can_undo = false;                  // Undo() has a copy of this version to go back to
+  std::optional<SwitchProgress> switching;  // a Rebuild() or Undo() is under way
+  RunnerStatus runner;                    // of the live copy
+  uint64_t events_done = 0;               // as in SwitchProgress, of the live copy
+  uint64_t events_total = 0;
 };
 
 // A view on the disk that can be folded anew beside itself: the old copy answers until the new one
@@ -68,19 +103,26 @@ class View {
   // As live(), for subscriptions and replay.
   std::shared_ptr<ViewCopy> live();  // lint: shared on purpose
 
-  // Folds a new copy from the first event, waits until it has come to where the log stands now, and
-  // switches to it. The copy before stays on the disk. Until then, and on any error, nothing
-  // changes.
+  // Folds a new copy from the first event, waits until it has come to where the live one stands,
+  // and switches to it: no answer is ever older than one before it. The copy before stays on the
+  // disk. Until then, and on any error, nothing changes.
+  //   kAborted             another Rebuild() or Undo() is under way
+  //   kCancelled           `go_on` said so
   //   kDeadlineExceeded    it did not come so far in time
   //   kFailedPrecondition  it parked a root that is not parked in the live copy
-  [[nodiscard]] absl::Status Rebuild(absl::Time deadline);
+  [[nodiscard]] absl::Status Rebuild(absl::Time deadline, const GoOn& go_on = nullptr);
 
-  // Switches back to the copy before, once that has come to where the log stands now.
+  // Switches back to the copy before, once that has come to where the live one stands.
   // kFailedPrecondition: there is none of this version. Else as Rebuild().
-  [[nodiscard]] absl::Status Undo(absl::Time deadline);
+  [[nodiscard]] absl::Status Undo(absl::Time deadline, const GoOn& go_on = nullptr);
 
-  // Removes the copy before: there is nothing to go back to then.
+  // Removes the copy before: there is nothing to go back to then. kAborted: as Rebuild().
   [[nodiscard]] absl::Status DropPrevious();
+
+  // Runner::WaitFor() of the copy that answers, also over a switch.
+  [[nodiscard]] absl::Status WaitFor(eventstore::Position position, absl::Time deadline) const;
+
+  ViewStatus GetStatus() const;
 
   // Ends folding for good, also of a copy that Rebuild() or Undo() wait for, which answer
   // kUnavailable then. Who holds a copy can go on reading it.
@@ -90,25 +132,41 @@ class View {
   View(const eventstore::EventLog& log, const Projection& projection, ViewOptions options)
       : log_(log), projection_(projection), options_(std::move(options)) {}
 
+  class Turn;  // of one who switches
+
+  // What a switch is to come to: by partition.
+  using Heads = std::vector<eventstore::Position>;
+
   absl::StatusOr<std::shared_ptr<ViewCopy>> OpenCopy(GenerationId id) const;
-  absl::Status CatchUp(const ViewCopy& copy, absl::Time deadline) const;
+  std::vector<uint32_t> Partitions() const;
+  SwitchProgress ProgressOf(const ViewCopy& copy) const;
+  Heads LogHeads() const;
+  absl::Status CatchUp(const ViewCopy& copy, const Heads& heads, absl::Time deadline,
+                       const GoOn& go_on) const;
   absl::Status CheckParked(const ViewCopy& copy) const;
   // Lets Stop() reach the copy that a switch waits for. kUnavailable: stopped already.
   absl::Status SetNext(std::shared_ptr<ViewCopy> copy);
-  absl::Status SwitchTo(GenerationId id, absl::Time deadline)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(switching_);
+  ViewMarker marker() const;
+  absl::Status SetMarker(const ViewMarker& marker);
+  // Waits until who still held the copy that answered before has let go of it.
+  absl::Status AwaitClosed(absl::Time deadline, const GoOn& go_on, const SwitchProgress& progress);
+  // These three: by who has the turn.
+  absl::Status SwitchTo(GenerationId id, absl::Time deadline, const GoOn& go_on);
+  absl::Status Replace(std::shared_ptr<ViewCopy> next, absl::Time deadline, const GoOn& go_on);
   // Removes the folders of copies that the marker does not name.
-  absl::Status RemoveLeftovers() ABSL_EXCLUSIVE_LOCKS_REQUIRED(switching_);
+  absl::Status RemoveLeftovers();
 
   const eventstore::EventLog& log_;
   const Projection& projection_;
   const ViewOptions options_;
 
-  absl::Mutex switching_;  // held through a rebuild; never together with a question
-  ViewMarker marker_ ABSL_GUARDED_BY(switching_);
   mutable absl::Mutex mutex_;
+  bool switching_ ABSL_GUARDED_BY(mutex_) = false;  // somebody has the turn
+  ViewMarker marker_ ABSL_GUARDED_BY(mutex_);       // changed by who has the turn
   std::shared_ptr<ViewCopy> live_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<ViewCopy> next_ ABSL_GUARDED_BY(mutex_);  // catches up, before a switch
+  // Of the copy that answered before the last switch.
+  std::shared_ptr<absl::Notification> retired_ ABSL_GUARDED_BY(mutex_);
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

@@ -117,10 +117,10 @@ SharedTimeline::Status SharedTimeline::GetStatus() const {
     if (!membership_.Holds(partition.partition)) continue;
     ++status.held;
     if (partition.state == projections::PartitionStatus::State::kReady) ++status.ready;
-    status.lag_events += partition.runner.lag_events;
-    status.parked_roots += partition.runner.parked_roots;
+    status.lag_events += partition.view.runner.lag_events;
+    status.parked_roots += partition.view.runner.parked_roots;
     status.error.Update(partition.error);
-    status.error.Update(partition.runner.error);
+    status.error.Update(partition.view.runner.error);
   }
   return status;
 }

@@ -219,7 +219,7 @@ TEST_F(PartitionedViewTest, ARestartGoesOnFromItsOwnDisk) {
   EXPECT_TRUE(IsOnDisk("p03"));
   EXPECT_FALSE(IsOnDisk("p02") || IsOnDisk("p04"));
   AcquireReady(*view, 3);
-  EXPECT_EQ(StatusOf(*view, 3).runner.events_folded, 0u);
+  EXPECT_EQ(StatusOf(*view, 3).view.runner.events_folded, 0u);
   EXPECT_EQ(Rows(*view, 3), rows);
 }
 
@@ -270,6 +270,26 @@ TEST_F(PartitionedViewTest, IsFoldedAnewBesideItselfAndSwitchedBack) {
   EXPECT_EQ((*view->Live(3))->id.number, 2u);
   EXPECT_EQ((*view->Live(4))->id.number, 1u);
   EXPECT_TRUE(absl::IsUnavailable(view->Rebuild(9, Deadline())));
+}
+
+TEST_F(PartitionedViewTest, AnUndoOfAllPassesWhatHasNothingToGoBackTo) {
+  Add(320);
+  const auto view = Make();
+  AcquireReady(*view, 3);
+  AcquireReady(*view, 4);
+  EXPECT_TRUE(absl::IsFailedPrecondition(view->Undo(std::nullopt, Deadline())));
+  std::vector<uint32_t> asked;
+  const auto go_on = [&](uint32_t partition, const SwitchProgress&) {
+    asked.push_back(partition);
+    return true;
+  };
+  ASSERT_TRUE(view->Rebuild(3, Deadline(), go_on).ok());
+  EXPECT_THAT(asked, testing::Each(3u));
+  EXPECT_TRUE(StatusOf(*view, 3).view.can_undo);
+  EXPECT_FALSE(StatusOf(*view, 4).view.can_undo);
+  EXPECT_TRUE(view->Undo(std::nullopt, Deadline()).ok());
+  EXPECT_EQ((*view->Live(3))->id.number, 1u);
+  EXPECT_EQ((*view->Live(4))->id.number, 1u);
 }
 
 TEST_F(PartitionedViewTest, LettingGoEndsARebuildThatIsUnderWay) {

@@ -33,7 +33,7 @@ int Settle(SharedMember& member, std::istream& heads) {
   }
   uint64_t folded = 0;
   for (const PartitionStatus& status : member.view().GetStatus()) {
-    folded += status.runner.events_folded;
+    folded += status.view.runner.events_folded;
   }
   std::printf("folded %lu\n", static_cast<unsigned long>(folded));
   std::fflush(stdout);

@@ -336,7 +336,7 @@ TEST_F(SharedViewTest, ALostSessionComesBackWithoutAFoldFromTheFirstEvent) {
   ExpectSharedAsFresh({one.get()});
   for (const PartitionStatus& status : one->view().GetStatus()) {
     EXPECT_EQ(status.folded_anew, 0u);
-    EXPECT_EQ(status.runner.events_folded, Head(status.partition).sequence);
+    EXPECT_EQ(status.view.runner.events_folded, Head(status.partition).sequence);
   }
 }
 

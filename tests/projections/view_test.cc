@@ -1,9 +1,11 @@
 #include "projections/view.h"
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <thread>
 
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "eventstore/status_macros.h"
 #include "gmock/gmock.h"
@@ -142,7 +144,160 @@ TEST_F(ViewTest, ANewVersionFoldsBesideTheOldWhichAnOldProgramStillOpens) {
   EXPECT_EQ((*TryOpen(two))->live()->id, (GenerationId{2, 2}));
 }
 
+// Each copy but the first is held up at one event.
+class HeldUpProjection final : public Projection {
+ public:
+  std::string name() const override { return "notes"; }
+  uint32_t version() const override { return 1; }
+  std::vector<std::string> tables() const override { return {"notes"}; }
+  absl::Status Apply(const eventstore::StoredEvent& event, ViewBatch&) const override {
+    const std::thread::id here = std::this_thread::get_id();
+    if (event.position.sequence == 1 && first_ == std::thread::id()) first_ = here;
+    if (event.position.sequence == held_up_at && here != first_) go_on.WaitForNotification();
+    return absl::OkStatus();
+  }
+
+  const uint64_t held_up_at = 21;
+  mutable absl::Notification go_on;
+
+ private:
+  mutable std::atomic<std::thread::id> first_{};
+};
+
+TEST_F(ViewTest, WhatWasReadIsInTheCopyThatAnswersNext) {
+  const HeldUpProjection notes;
+  FakeLog log(1, StoreId({1, 1}));
+  const auto add = [&] { return log.Add(NoteEvent(TestRoot(0, 1), "a")); };
+  for (int i = 0; i < 20; ++i) add();
+  const auto view = *View::Open(
+      log, notes, {.folder = folder_ / "held", .open_storage = RocksViewStorage(1 << 20)});
+  Position last{0, 20};
+  ASSERT_TRUE(view->WaitFor(last, Deadline()).ok());
+  int asked = 0;
+  const absl::Status rebuilt = view->Rebuild(Deadline(), [&](const SwitchProgress&) {
+    if (++asked > 1) {
+      if (!notes.go_on.HasBeenNotified()) notes.go_on.Notify();
+      return true;
+    }
+    while (view->GetStatus().switching->events_done < 20) std::this_thread::yield();
+    // Somebody sees one more, which the next copy has not.
+    last = add();
+    EXPECT_TRUE(view->WaitFor(last, Deadline()).ok());
+    return true;
+  });
+  ASSERT_TRUE(rebuilt.ok()) << rebuilt;
+  EXPECT_GE(view->live()->runner->AppliedPosition(0).sequence, last.sequence);
+  if (!notes.go_on.HasBeenNotified()) notes.go_on.Notify();
+}
+
+TEST_F(ViewTest, WhoWaitsForTheirOwnWriteWaitsOnInTheNextCopy) {
+  Add(50);
+  const auto view = Open();
+  CatchUp(*view);
+  Position last = log_.Head(eventstore::Ledger::kEvents, 3);
+  last.sequence += 1;
+  absl::Status reached;
+  std::thread waiter([&] { reached = view->WaitFor(last, Deadline()); });
+  ASSERT_TRUE(view->Rebuild(Deadline()).ok());
+  log_.Add(NoteEvent(TestRoot(3, 1), "a"));
+  waiter.join();
+  EXPECT_TRUE(reached.ok()) << reached;
+}
+
+TEST_F(ViewTest, AFollowerIsToldWhenAnotherCopyAnswers) {
+  Add(50);
+  const auto view = Open();
+  const auto copy = view->live();
+  absl::Notification told;
+  const auto subscription = copy->runner->Subscribe(TestRoot(1, 1), [&](Position) {
+    if (copy->runner->GetStatus().state == RunnerStatus::State::kStopped) told.Notify();
+  });
+  CatchUp(*view);
+  ASSERT_TRUE(view->Rebuild(Deadline()).ok());
+  EXPECT_TRUE(told.HasBeenNotified());
+}
+
+TEST_F(ViewTest, TheStatusSaysWhatAnswersAndWhetherItCanBeUndone) {
+  Add(160);
+  const auto view = Open();
+  CatchUp(*view);
+  ViewStatus status = view->GetStatus();
+  EXPECT_EQ(status.live, (GenerationId{1, 1}));
+  EXPECT_FALSE(status.can_undo);
+  EXPECT_FALSE(status.switching.has_value());
+  EXPECT_EQ(status.events_done, 160u);
+  EXPECT_EQ(status.events_total, 160u);
+  bool told = false;
+  const absl::Status rebuilt = view->Rebuild(Deadline(), [&](const SwitchProgress& progress) {
+    EXPECT_EQ(progress.next, (GenerationId{2, 1}));
+    EXPECT_LE(progress.events_done, progress.events_total);
+    status = view->GetStatus();
+    EXPECT_TRUE(status.switching.has_value());
+    EXPECT_EQ(status.live, (GenerationId{1, 1}));
+    return told = true;
+  });
+  ASSERT_TRUE(rebuilt.ok()) << rebuilt;
+  EXPECT_TRUE(told);
+  status = view->GetStatus();
+  EXPECT_EQ(status.live, (GenerationId{2, 1}));
+  EXPECT_TRUE(status.can_undo);
+  EXPECT_FALSE(status.switching.has_value());
+}
+
 // Error paths.
+
+TEST_F(ViewTest, OneAtATimeSwitchesAndTheOthersAreToldSo) {
+  Add(50);
+  const auto view = Open();
+  CatchUp(*view);
+  std::vector<absl::Status> others;
+  const absl::Status rebuilt = view->Rebuild(Deadline(), [&](const SwitchProgress&) {
+    others = {view->Rebuild(Deadline()), view->Undo(Deadline()), view->DropPrevious()};
+    return true;
+  });
+  EXPECT_TRUE(rebuilt.ok()) << rebuilt;
+  for (const absl::Status& other : others) EXPECT_TRUE(absl::IsAborted(other)) << other;
+  EXPECT_TRUE(view->Undo(Deadline()).ok());
+}
+
+TEST_F(ViewTest, ARebuildThatIsGivenUpChangesNothing) {
+  Add(50);
+  const auto view = Open();
+  CatchUp(*view);
+  EXPECT_TRUE(absl::IsCancelled(view->Rebuild(Deadline(), [](const auto&) { return false; })));
+  EXPECT_EQ(view->live()->id.number, 1u);
+  EXPECT_EQ(Folders(), 1u);
+  Add(50);
+  CatchUp(*view);
+  EXPECT_TRUE(view->Rebuild(Deadline()).ok());
+}
+
+TEST_F(ViewTest, TheCopyToGoBackToIsWaitedForWhileAQuestionHoldsIt) {
+  Add(50);
+  const auto view = Open();
+  auto question = view->live();
+  ASSERT_TRUE(view->Rebuild(Deadline()).ok());
+  EXPECT_TRUE(absl::IsDeadlineExceeded(view->Undo(absl::Now() + absl::Milliseconds(1))));
+  const absl::Status undone = view->Undo(Deadline(), [&](const SwitchProgress&) {
+    question.reset();
+    return true;
+  });
+  EXPECT_TRUE(undone.ok()) << undone;
+  EXPECT_EQ(view->live()->id.number, 1u);
+}
+
+TEST_F(ViewTest, WhatARebuildLeftThatACrashCutShortIsRemovedAtTheStart) {
+  Add(50);
+  CatchUp(*Open());
+  std::filesystem::copy(folder_ / "notes/g1", folder_ / "notes/g2",
+                        std::filesystem::copy_options::recursive);
+  const auto view = Open();
+  EXPECT_EQ(view->live()->id.number, 1u);
+  EXPECT_EQ(Folders(), 1u);
+  CatchUp(*view);
+  ASSERT_TRUE(view->Rebuild(Deadline()).ok());
+  EXPECT_EQ(view->live()->id.number, 2u);
+}
 
 TEST_F(ViewTest, ARebuildThatCannotBeFinishedChangesNothing) {
   Add(50);
