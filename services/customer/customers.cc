@@ -76,14 +76,23 @@ absl::StatusOr<std::optional<eventstore::DirectoryEntry>> FindCustomer(
   return entry;
 }
 
+absl::StatusOr<CustomerOrStandIn> FindOrStandIn(const Runtime& runtime,
+                                                absl::string_view reference) {
+  ASSIGN_OR_RETURN(auto entry, FindCustomer(runtime, reference));
+  if (entry.has_value()) return CustomerOrStandIn{.entry = *entry, .absent = false};
+  if (PLANTED_BUG("absent-is-not-found")) return absl::NotFoundError("No such customer.");
+  // What is no reference at all is as one that nobody has.
+  const absl::string_view known = reference.substr(0, eventstore::kReferenceLengthMax);
+  ASSIGN_OR_RETURN(entry, runtime.keys.PseudoEntry(runtime.organisation, kCustomerReferences,
+                                                   known.empty() ? "-" : known));
+  return CustomerOrStandIn{.entry = *entry, .absent = true};
+}
+
 absl::StatusOr<eventstore::DirectoryEntry> ExistingCustomer(const Runtime& runtime,
                                                             absl::string_view reference) {
-  ASSIGN_OR_RETURN(auto entry, FindCustomer(runtime, reference));
-  if (!entry.has_value() && PLANTED_BUG("absent-is-not-found")) {
-    return absl::NotFoundError("No such customer.");
-  }
-  if (!entry.has_value()) return PermissionDenied();
-  return *entry;
+  ASSIGN_OR_RETURN(const CustomerOrStandIn found, FindOrStandIn(runtime, reference));
+  if (found.absent) return PermissionDenied();
+  return found.entry;
 }
 
 absl::StatusOr<CustomerDetails> LoadDetails(const Runtime& runtime, const eventstore::RootId& root,

@@ -56,6 +56,15 @@ absl::Status ForEachEvent(const Runtime& runtime, const eventstore::StreamName& 
 absl::StatusOr<std::optional<eventstore::DirectoryEntry>> FindCustomer(const Runtime& runtime,
                                                                        absl::string_view reference);
 
+// A customer, or for who is absent one under whom nothing is: who answers, and with how much work,
+// tells nothing then.
+struct CustomerOrStandIn {
+  eventstore::DirectoryEntry entry;
+  bool absent = false;
+};
+absl::StatusOr<CustomerOrStandIn> FindOrStandIn(const Runtime& runtime,
+                                                absl::string_view reference);
+
 // Like FindCustomer; kPermissionDenied when there is none.
 absl::StatusOr<eventstore::DirectoryEntry> ExistingCustomer(const Runtime& runtime,
                                                             absl::string_view reference);

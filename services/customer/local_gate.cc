@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "eventstore/limits.h"
-#include "eventstore/planted_bug.h"
 #include "eventstore/status_macros.h"
 #include "services/customer/customers.h"
 
@@ -11,20 +9,11 @@ namespace records::services {
 
 absl::StatusOr<AdmittedRead> FindForRead(const Runtime& runtime, Authorised caller,
                                          absl::string_view customer) {
-  AdmittedRead read{.caller = std::move(caller), .asked_for = std::string(customer), .whom = {}};
-  ASSIGN_OR_RETURN(auto entry, FindCustomer(runtime, customer));
-  read.absent = !entry.has_value();
-  if (read.absent && PLANTED_BUG("absent-is-not-found")) {
-    return absl::NotFoundError("No such customer.");
-  }
-  if (read.absent) {
-    // What is no reference at all is as one that nobody has.
-    const absl::string_view reference = customer.substr(0, eventstore::kReferenceLengthMax);
-    ASSIGN_OR_RETURN(entry, runtime.keys.PseudoEntry(runtime.organisation, kCustomerReferences,
-                                                     reference.empty() ? "-" : reference));
-  }
-  read.whom = *entry;
-  return read;
+  ASSIGN_OR_RETURN(const CustomerOrStandIn found, FindOrStandIn(runtime, customer));
+  return AdmittedRead{.caller = std::move(caller),
+                      .asked_for = std::string(customer),
+                      .whom = found.entry,
+                      .absent = found.absent};
 }
 
 void LocalGate::Admit(const grpc::ServerContextBase& context, absl::string_view method,
