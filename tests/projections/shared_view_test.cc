@@ -35,6 +35,8 @@ using eventstore::MemoryStorage;
 using eventstore::Position;
 using eventstore::Relay;
 using eventstore::testing_support::AppendTo;
+using eventstore::testing_support::BrokerDeadline;
+using eventstore::testing_support::FullCounts;
 using eventstore::testing_support::kBrokerTimeout;
 using eventstore::testing_support::MakeTopics;
 using eventstore::testing_support::MemoryLog;
@@ -43,10 +45,6 @@ using eventstore::testing_support::Stream;
 using eventstore::testing_support::TempFolder;
 
 constexpr uint32_t kPartitions = 6;
-
-bool Full() { return std::getenv("RECORDS_FULL") != nullptr; }
-
-absl::Time Deadline() { return absl::Now() + kBrokerTimeout; }
 
 // A member in a process of its own.
 class Child {
@@ -195,7 +193,7 @@ class SharedViewTest : public eventstore::testing_support::BrokerTest {
       for (SharedMember* member : members) {
         if (!member->membership().Holds(partition)) continue;
         ++owners;
-        const auto digest = DigestAt(member->view(), Head(partition), Deadline());
+        const auto digest = DigestAt(member->view(), Head(partition), BrokerDeadline());
         ASSERT_TRUE(digest.ok()) << digest.status();
         EXPECT_EQ(*digest, FreshDigest(partition)) << "partition " << partition;
       }
@@ -239,7 +237,7 @@ TEST_F(SharedViewTest, AMemberThatIsKilledGoesOnFromItsDiskAndIsReplacedWhenItSt
   WaitUntilOwned(kPartitions, 1);
   auto child = StartChild("child");
   WaitUntilOwned(kPartitions / 2, 1);
-  const int kills = Full() ? 30 : 4;
+  const int kills = FullCounts() ? 30 : 4;
   for (int i = 0; i < kills; ++i) {
     // lint: allow(sleep) how long it lives before it is killed
     absl::SleepFor(absl::Milliseconds(300 + random_() % 1'000));
@@ -277,7 +275,7 @@ TEST_F(SharedViewTest, AStormOfMembersEndsWithEachPartitionOwnedOnceAndWhole) {
   members[0] = Join("member0");
   int joined = 0;
   int left = 0;
-  const int steps = Full() ? 100 : 14;
+  const int steps = FullCounts() ? 100 : 14;
   for (int step = 0; step < steps; ++step) {
     const int number = static_cast<int>(random_() % 4);
     if (members.contains(number)) {
@@ -305,18 +303,18 @@ TEST_F(SharedViewTest, AllPartitionsAreFoldedAnewWhileEventsComeAndSwitchedBackO
   auto one = Join("one");
   WaitUntilOwned(kPartitions, 1);
   for (uint32_t i = 0; i < kPartitions; ++i) {
-    const absl::Status ready = one->view().WaitUntilReady(i, Deadline());
+    const absl::Status ready = one->view().WaitUntilReady(i, BrokerDeadline());
     ASSERT_TRUE(ready.ok()) << ready;
   }
-  const absl::Status rebuilt = one->view().Rebuild(std::nullopt, Deadline());
+  const absl::Status rebuilt = one->view().Rebuild(std::nullopt, BrokerDeadline());
   ASSERT_TRUE(rebuilt.ok()) << rebuilt;
   EXPECT_EQ((*one->view().Live(0))->id.number, 2u);
-  const absl::Status undone = one->view().Undo(std::nullopt, Deadline());
+  const absl::Status undone = one->view().Undo(std::nullopt, BrokerDeadline());
   ASSERT_TRUE(undone.ok()) << undone;
   EXPECT_EQ((*one->view().Live(0))->id.number, 1u);
   EndLoad();
   ExpectSharedAsFresh({one.get()});
-  ASSERT_TRUE(one->view().Undo(std::nullopt, Deadline()).ok());
+  ASSERT_TRUE(one->view().Undo(std::nullopt, BrokerDeadline()).ok());
   ExpectSharedAsFresh({one.get()});
 }
 
@@ -329,7 +327,7 @@ TEST_F(SharedViewTest, ALostSessionComesBackWithoutAFoldFromTheFirstEvent) {
   // A broker that was away for longer than its own session (9 s) is fenced by the controller when
   // it goes on, and may answer that there are no brokers: clients then lose all of theirs.
   // lint: allow(sleep) how long it is away
-  absl::SleepFor(absl::Milliseconds(random_() % (Full() ? 12'000 : 4'000)));
+  absl::SleepFor(absl::Milliseconds(random_() % (FullCounts() ? 12'000 : 4'000)));
   broker_->Signal(SIGCONT);
   WaitUntilOwned(kPartitions, 1);
   EndLoad();

@@ -27,15 +27,13 @@ using eventstore::MemoryStorage;
 using eventstore::Position;
 using eventstore::Relay;
 using eventstore::TopicLog;
+using eventstore::testing_support::BrokerDeadline;
+using eventstore::testing_support::FullCounts;
 using eventstore::testing_support::kBrokerTimeout;
 using eventstore::testing_support::MakeAnew;
 using eventstore::testing_support::MakeTopics;
 
 constexpr uint32_t kPartitions = TimelineLog::kPartitions;
-
-bool Full() { return std::getenv("RECORDS_FULL") != nullptr; }
-
-absl::Time Deadline() { return absl::Now() + kBrokerTimeout; }
 
 class TopicFoldTest : public eventstore::testing_support::BrokerTest {
  protected:
@@ -83,7 +81,7 @@ class TopicFoldTest : public eventstore::testing_support::BrokerTest {
 
   // Folds until `events` are in the view, at least; or the fold fails.
   absl::Status FoldTo(const EventLog& log, ViewFold& fold, uint64_t events) {
-    const absl::Time deadline = Deadline();
+    const absl::Time deadline = BrokerDeadline();
     while (Folded(fold) < events) {
       if (absl::Now() > deadline) return absl::DeadlineExceededError("the topic does not go on");
       const uint64_t seen = log.WaitForBatch(Ledger::kEvents, ~uint64_t{0}, absl::ZeroDuration());
@@ -97,7 +95,7 @@ class TopicFoldTest : public eventstore::testing_support::BrokerTest {
 
   static void WaitForView(const Runner& runner, const EventLog& log) {
     for (uint32_t i = 0; i < kPartitions; ++i) {
-      const absl::Status status = runner.WaitFor(log.Head(Ledger::kEvents, i), Deadline());
+      const absl::Status status = runner.WaitFor(log.Head(Ledger::kEvents, i), BrokerDeadline());
       ASSERT_TRUE(status.ok()) << status;
     }
   }
@@ -130,7 +128,7 @@ TEST_F(TopicFoldTest, AViewThatDiesAnywhereGoesOnWhereItsRowsStand) {
   storage.set_before_write([&] { return die(false); });
   storage.set_after_write([&] { return die(true); });
   int deaths = 0;
-  const int lives = Full() ? 100 : 12;
+  const int lives = FullCounts() ? 100 : 12;
   for (int life = 0; life < lives; ++life) {
     events_.Append(60, random_);
     until_death = random_() % 4;
@@ -185,9 +183,9 @@ TEST_F(TopicFoldTest, AViewIsFoldedAnewBesideItselfWhileEventsCome) {
   std::thread load([&] {
     while (!stop) Publish(5);
   });
-  const absl::Status rebuilt = view.Rebuild(Deadline());
+  const absl::Status rebuilt = view.Rebuild(BrokerDeadline());
   const uint64_t copy = view.live()->id.number;
-  const absl::Status undone = view.Undo(Deadline());
+  const absl::Status undone = view.Undo(BrokerDeadline());
   stop = true;
   load.join();
   ASSERT_TRUE(rebuilt.ok()) << rebuilt;
@@ -196,7 +194,7 @@ TEST_F(TopicFoldTest, AViewIsFoldedAnewBesideItselfWhileEventsCome) {
   EXPECT_EQ(view.live()->id.number, 1u);
   WaitForView(*view.live()->runner, events_.log());
   EXPECT_EQ(ComparableRows(*view.live()->storage, kTimelineLogTables), events_.FreshRows());
-  ASSERT_TRUE(view.Undo(Deadline()).ok());
+  ASSERT_TRUE(view.Undo(BrokerDeadline()).ok());
   WaitForView(*view.live()->runner, events_.log());
   EXPECT_EQ(ComparableRows(*view.live()->storage, kTimelineLogTables), events_.FreshRows());
 }

@@ -30,6 +30,12 @@ namespace records::eventstore::testing_support {
 // Above what the slowest machine needs; what waits ends as soon as its condition holds.
 inline constexpr absl::Duration kBrokerTimeout = absl::Seconds(180);
 
+// When a wait that begins now is given up.
+inline absl::Time BrokerDeadline() { return absl::Now() + kBrokerTimeout; }
+
+// All counts, as the issue has them, not the small ones.
+inline bool FullCounts() { return std::getenv("RECORDS_FULL") != nullptr; }
+
 // A broker of tools/broker in a folder of its own; ended, and its folder removed, with the object.
 // Where the test is killed first, the broker ends with its process. Tests run in the root of the
 // tree.

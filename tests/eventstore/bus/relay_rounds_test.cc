@@ -104,8 +104,7 @@ class RelayRoundsTest : public RelayProcessTest {
 };
 
 TEST_F(RelayRoundsTest, WhateverDiesEachEventIsOnEachOfItsTopicsOnceAndInOrder) {
-  const int rounds =
-      std::getenv("RECORDS_FULL") != nullptr ? 200 : static_cast<int>(faults_.size());
+  const int rounds = FullCounts() ? 200 : static_cast<int>(faults_.size());
   const uint64_t seed = Seed();
   random_.seed(seed);
   std::printf("seed %lu, %d rounds; RECORDS_RELAY_SEED=%lu replays their choices\n", seed, rounds,
