@@ -15,7 +15,6 @@ namespace records::projections {
 using eventstore::EventLog;
 using eventstore::Ledger;
 using eventstore::Position;
-using eventstore::RootId;
 
 namespace {
 
@@ -226,9 +225,20 @@ void PartitionedView::Watch(uint32_t partition, View& view) {
       held.error = absl::OkStatus();
     }
   }
-  if (!failed) return;
+  if (!failed) return Clean(partition, view);
   if (options_.on_letting_go) options_.on_letting_go(partition);
   view.Stop();
+}
+
+void PartitionedView::Clean(uint32_t partition, View& view) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (Now() < held_.at(partition).clean_at) return;
+  }
+  if (view.CleanEnded().ok()) return;
+  // A rebuild is under way, or there is no room.
+  absl::MutexLock lock(&mutex_);
+  held_.at(partition).clean_at = Now() + options_.retry_wait;
 }
 
 void PartitionedView::Fail(Held& held, absl::Status why) {
@@ -358,50 +368,12 @@ absl::Status PartitionedView::Undo(std::optional<uint32_t> partition, absl::Time
   const absl::Status result = ForEach(partitions, [&](View& view, uint32_t number) {
     const absl::Status undo = view.Undo(deadline, For(number, go_on));
     if (undo.ok()) ++undone;
-    if (!absl::IsFailedPrecondition(undo) || view.GetStatus().can_undo) return undo;
+    if (!absl::IsNotFound(undo)) return undo;
     nothing = undo;
     return absl::OkStatus();
   });
   RETURN_IF_ERROR(result);
   return undone == 0 ? nothing : absl::OkStatus();
-}
-
-std::vector<ParkedRoot> PartitionedView::ParkedRoots() {
-  std::vector<ParkedRoot> all;
-  for (const PartitionStatus& status : GetStatus()) {
-    const auto copy = Live(status.partition);
-    if (!copy.ok()) continue;
-    for (const ParkedRoot& parked : (*copy)->runner->ParkedRoots()) all.push_back(parked);
-  }
-  return all;
-}
-
-absl::Status PartitionedView::Replay(uint32_t partition, const RootId& root) {
-  ASSIGN_OR_RETURN(const auto copy, Live(partition));
-  return copy->runner->Replay(root);
-}
-
-std::vector<PartitionStatus> PartitionedView::GetStatus() const {
-  std::vector<PartitionStatus> all;
-  std::vector<std::shared_ptr<View>> views;
-  {
-    absl::MutexLock lock(&mutex_);
-    for (const auto& [partition, held] : held_) {
-      all.push_back({.partition = partition,
-                     .state = held.state,
-                     .error = held.error,
-                     .applied = {.partition = partition},
-                     .target = held.target.value_or(Position{.partition = partition}),
-                     .folded_anew = held.folded_anew});
-      views.push_back(held.view);
-    }
-  }
-  for (size_t i = 0; i < all.size(); ++i) {
-    if (views[i] == nullptr) continue;
-    all[i].view = views[i]->GetStatus();
-    all[i].applied = views[i]->live()->runner->AppliedPosition(all[i].partition);
-  }
-  return all;
 }
 
 }  // namespace records::projections

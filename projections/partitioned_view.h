@@ -54,8 +54,8 @@ struct PartitionStatus {
   absl::Status error;
   eventstore::Position applied;
   eventstore::Position target;  // where the log stood
-  ViewStatus view;  // once it is open
-  uint64_t folded_anew = 0;  // times that what lay on the disk could not be used
+  ViewStatus view;              // once it is open
+  uint64_t folded_anew = 0;     // times that what lay on the disk could not be used
 };
 
 // A view that is folded partition by partition, by several processes that share them out: one View
@@ -137,6 +137,7 @@ class PartitionedView {
     std::shared_ptr<View> view;  // lint: allow(shared_ptr) its copies' holders keep it
     std::shared_ptr<Use> use;    // lint: allow(shared_ptr) counted past the end of this
     absl::Time retry_at = absl::InfinitePast();
+    absl::Time clean_at = absl::InfinitePast();
     bool letting_go = false;
     bool in_work = false;  // the thread works on it without the lock
     uint64_t folded_anew = 0;
@@ -152,6 +153,8 @@ class PartitionedView {
   void Open(uint32_t partition);
   // Looks whether a view has come there, or has failed.
   void Watch(uint32_t partition, View& view);
+  // Takes what was erased out of its files.
+  void Clean(uint32_t partition, View& view);
   // Opens what lies on the disk; folds anew where it cannot be used.
   absl::StatusOr<std::unique_ptr<View>> OpenView(uint32_t partition, bool& folded_anew) const;
   void Fail(Held& held, absl::Status why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

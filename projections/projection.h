@@ -91,6 +91,11 @@ class Projection {
   // without being parsed, and without a write of the view.
   virtual std::vector<std::string> types() const { return {}; }
 
+  // Whether an event ends its root, so that Apply() deletes all rows of it: an erasure. It is
+  // folded even where the root is parked, and unparks it; the bytes of the rows leave the files
+  // after it.
+  virtual bool EndsRoot(const eventstore::StoredEvent&) const { return false; }
+
   // Folds one event: reads and changes rows through `batch`, and nothing else: no clock, no
   // randomness, no I/O of its own. It may open the fold part of its own view, and no other part.
   //   OK            folded, or nothing of this view's concern

@@ -16,7 +16,8 @@ namespace records::projections {
 inline constexpr size_t kRootListenersMax = 4096;
 
 // Told after a batch that folded events of the root has become visible, with the last such
-// position; with a nil one when there is something else to look at. Called from the runner's thread: it must not block, nor end its own subscription.
+// position; with a nil one when there is something else to look at. Called from the runner's
+// thread: it must not block, nor end its own subscription.
 using RootCallback = absl::AnyInvocable<void(eventstore::Position last)>;
 
 // Who wants to know when something happens under a root.

@@ -152,8 +152,8 @@ void Runner::Publish(const FoldProgress& progress) {
     status_.state = progress.stalled.ok() ? State::kRunning : State::kStalled;
     status_.events_folded += progress.events;
     if (progress.events > 0) ++status_.batches_written;
+    if (!progress.parked.empty() || progress.unparked) CopyParked();
     if (!progress.parked.empty()) {
-      CopyParked();
       std::tie(status_.last_parked, status_.last_parked_error) = progress.parked.back();
     }
   }
@@ -171,6 +171,7 @@ void Runner::CopyApplied() {
   for (const uint32_t partition : fold_->partitions()) {
     applied_[partition] = fold_->Applied(partition);
   }
+  status_.ended_roots = fold_->ended();
 }
 
 void Runner::CopyParked() {

@@ -57,6 +57,7 @@ struct RunnerStatus {
   uint64_t events_folded = 0;
   uint64_t batches_written = 0;
   uint64_t parked_roots = 0;
+  uint64_t ended_roots = 0;          // Projection::EndsRoot(), of all that the view contains
   eventstore::Position last_parked;  // since the start
   absl::Status last_parked_error;
 };

@@ -8,42 +8,15 @@
 #include "absl/strings/str_cat.h"
 #include "eventstore/clock.h"
 #include "eventstore/planted_bug.h"
-#include "eventstore/rocks_storage.h"
 #include "eventstore/status_macros.h"
+#include "projections/view_rows.h"
 
 namespace records::projections {
 
 using eventstore::EventLog;
 using eventstore::Ledger;
 using eventstore::Position;
-using eventstore::RocksMode;
-using eventstore::RocksStorage;
-using eventstore::RocksStorageOptions;
 using eventstore::Storage;
-
-StorageOpener RocksViewStorage(size_t block_cache_bytes, ViewLayout layout) {
-  return [block_cache_bytes, layout](
-             const std::string& folder,
-             const std::vector<std::string>& tables) -> absl::StatusOr<std::unique_ptr<Storage>> {
-    const bool by_root = layout == ViewLayout::kByRoot;
-    RocksStorageOptions options;
-    options.path = folder;
-    options.mode = RocksMode::kCreate;
-    options.block_cache_bytes = block_cache_bytes;
-    for (size_t i = 0; i < tables.size(); ++i) {
-      eventstore::RocksTable table{.name = tables[i]};
-      // The first is the runner's own: each question asks it for its root, which is hardly there.
-      if (i == 0) {
-        table.point_lookups = true;
-      } else if (by_root) {
-        table.ascending_prefix_bytes = eventstore::kIdSize;
-      }
-      options.tables.push_back(std::move(table));
-    }
-    ASSIGN_OR_RETURN(auto storage, RocksStorage::Open(std::move(options)));
-    return std::unique_ptr<Storage>(std::move(storage));
-  };
-}
 
 namespace {
 
@@ -141,6 +114,8 @@ absl::StatusOr<std::shared_ptr<ViewCopy>> View::OpenCopy(GenerationId id) const 
                                          StorageTables(projection_)));
   ASSIGN_OR_RETURN(copy->runner,
                    Runner::Create(log_, projection_, *copy->storage, options_.runner));
+  ASSIGN_OR_RETURN(const uint64_t rewritten, ReadCount(*copy->storage, kRewrittenKey));
+  copy->rewritten = rewritten;
   copy->runner->Start();
   return copy;
 }
@@ -201,6 +176,32 @@ absl::Status View::CheckParked(const ViewCopy& copy) const {
   return absl::OkStatus();
 }
 
+bool View::MustRewrite(const ViewCopy& copy) const {
+  return copy.runner->GetStatus().ended_roots > copy.rewritten;
+}
+
+absl::Status View::Rewrite(ViewCopy& copy) const {
+  const uint64_t ended = copy.runner->GetStatus().ended_roots;
+  if (PLANTED_BUG("view-ended-rows-stay")) return absl::OkStatus();
+  for (size_t i = 0; i < projection_.tables().size(); ++i) {
+    RETURN_IF_ERROR(copy.storage->Compact(ViewTable(i)));
+  }
+  // Lost in a crash: they are rewritten once more.
+  eventstore::StorageBatch batch;
+  batch.Put(kRunnerTable, std::string(kRewrittenKey), EncodeCount(ended));
+  RETURN_IF_ERROR(copy.storage->Write(batch, Storage::Durability::kUnsynced));
+  copy.rewritten = ended;
+  return absl::OkStatus();
+}
+
+absl::Status View::CleanEnded() {
+  if (!MustRewrite(*live())) return absl::OkStatus();
+  // It holds rows of theirs, and nobody deletes them.
+  RETURN_IF_ERROR(DropPrevious());
+  const std::shared_ptr<ViewCopy> copy = live();
+  return Rewrite(*copy);
+}
+
 absl::Status View::SetNext(std::shared_ptr<ViewCopy> copy) {
   absl::MutexLock lock(&mutex_);
   if (stopped_) return absl::UnavailableError("VIEW_STOPPED: the view does not fold");
@@ -258,13 +259,17 @@ absl::Status View::SwitchTo(GenerationId id, absl::Time deadline, const GoOn& go
   };
   RETURN_IF_ERROR(CatchUp(*copy, LogHeads(), deadline, go_on));
   RETURN_IF_ERROR(CheckParked(*copy));
+  // It has put and deleted rows of roots that were ended long ago.
+  if (MustRewrite(*copy)) {
+    RETURN_IF_ERROR(Rewrite(*copy));
+    RETURN_IF_ERROR(CatchUp(*copy, LogHeads(), deadline, go_on));
+  }
   return Replace(std::move(copy), deadline, go_on);
 }
 
-// What somebody read in the copy before, they find in the next: it comes as far while the one before
-// stands still.
-absl::Status View::Replace(std::shared_ptr<ViewCopy> next, absl::Time deadline,
-                           const GoOn& go_on) {
+// What somebody read in the copy before, they find in the next: it comes as far while the one
+// before stands still.
+absl::Status View::Replace(std::shared_ptr<ViewCopy> next, absl::Time deadline, const GoOn& go_on) {
   std::shared_ptr<ViewCopy> before = live();
   before->runner->Pause();
   absl::Cleanup resume = [&before] { before->runner->Resume(); };
@@ -307,7 +312,7 @@ absl::Status View::Undo(absl::Time deadline, const GoOn& go_on) {
   RETURN_IF_ERROR(turn.status());
   const ViewMarker now = marker();
   if (!CanUndo(now, projection_.version())) {
-    return absl::FailedPreconditionError("there is no copy of this version to go back to");
+    return absl::NotFoundError("there is no copy of this version to go back to");
   }
   RETURN_IF_ERROR(AwaitClosed(deadline, go_on, {.next = *now.previous}));
   return SwitchTo(*now.previous, deadline, go_on);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -60,6 +61,8 @@ struct ViewCopy {
   GenerationId id;
   std::unique_ptr<eventstore::Storage> storage;
   std::unique_ptr<Runner> runner;  // after the storage: ends before it
+  // Roots that were ended when its tables were last rewritten.
+  std::atomic<uint64_t> rewritten = 0;
 };
 
 // How far a copy has come that is to answer next.
@@ -75,10 +78,10 @@ using GoOn = std::function<bool(const SwitchProgress& progress)>;
 struct ViewStatus {
   GenerationId live;
   std::optional<GenerationId> previous;
-  bool can_undo = false;                  // Undo() has a copy of this version to go back to
+  bool can_undo = false;                    // Undo() has a copy of this version to go back to
   std::optional<SwitchProgress> switching;  // a Rebuild() or Undo() is under way
-  RunnerStatus runner;                    // of the live copy
-  uint64_t events_done = 0;               // as in SwitchProgress, of the live copy
+  RunnerStatus runner;                      // of the live copy
+  uint64_t events_done = 0;                 // as in SwitchProgress, of the live copy
   uint64_t events_total = 0;
 };
 
@@ -113,16 +116,24 @@ class View {
   [[nodiscard]] absl::Status Rebuild(absl::Time deadline, const GoOn& go_on = nullptr);
 
   // Switches back to the copy before, once that has come to where the live one stands.
-  // kFailedPrecondition: there is none of this version. Else as Rebuild().
+  // kNotFound: there is none of this version. Else as Rebuild().
   [[nodiscard]] absl::Status Undo(absl::Time deadline, const GoOn& go_on = nullptr);
 
   // Removes the copy before: there is nothing to go back to then. kAborted: as Rebuild().
   [[nodiscard]] absl::Status DropPrevious();
 
+  // Takes the bytes of rows out of the files whose roots were ended (Projection::EndsRoot()) since
+  // the last time, if any: removes the copy before, and rewrites the tables of the live one.
+  // kAborted: as Rebuild(). Else as the storage.
+  [[nodiscard]] absl::Status CleanEnded();
+
   // Runner::WaitFor() of the copy that answers, also over a switch.
   [[nodiscard]] absl::Status WaitFor(eventstore::Position position, absl::Time deadline) const;
 
   ViewStatus GetStatus() const;
+
+  // The partitions that it folds.
+  std::vector<uint32_t> Partitions() const;
 
   // Ends folding for good, also of a copy that Rebuild() or Undo() wait for, which answer
   // kUnavailable then. Who holds a copy can go on reading it.
@@ -138,12 +149,13 @@ class View {
   using Heads = std::vector<eventstore::Position>;
 
   absl::StatusOr<std::shared_ptr<ViewCopy>> OpenCopy(GenerationId id) const;
-  std::vector<uint32_t> Partitions() const;
   SwitchProgress ProgressOf(const ViewCopy& copy) const;
   Heads LogHeads() const;
   absl::Status CatchUp(const ViewCopy& copy, const Heads& heads, absl::Time deadline,
                        const GoOn& go_on) const;
   absl::Status CheckParked(const ViewCopy& copy) const;
+  bool MustRewrite(const ViewCopy& copy) const;
+  absl::Status Rewrite(ViewCopy& copy) const;
   // Lets Stop() reach the copy that a switch waits for. kUnavailable: stopped already.
   absl::Status SetNext(std::shared_ptr<ViewCopy> copy);
   ViewMarker marker() const;

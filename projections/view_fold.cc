@@ -65,6 +65,7 @@ absl::StatusOr<std::unique_ptr<ViewFold>> ViewFold::Create(const EventLog& log,
     RETURN_IF_ERROR(fold->LoadCheckpoint(partition));
   }
   RETURN_IF_ERROR(fold->LoadParked());
+  ASSIGN_OR_RETURN(fold->ended_, ReadCount(storage, kEndedKey));
   return fold;
 }
 
@@ -187,15 +188,28 @@ absl::Status ViewFold::ReadWaiting(Partition& partition) {
 
 absl::Status ViewFold::FoldOrPark(const StoredEvent& event) {
   ASSIGN_OR_RETURN(const RootId root, RootOf(event));
-  if (parked_.contains(root)) return absl::OkStatus();
+  const bool parked = parked_.contains(root);
+  const bool ends = projection_.EndsRoot(event);
+  if (parked && !ends) return absl::OkStatus();
   const absl::Status status = Apply(event);
   if (status.ok()) {
+    if (ends) NoteEnded(root);
     progress_.roots.insert_or_assign(root, event.position);
     return status;
   }
   if (!failed_.ok() || absl::IsUnavailable(status)) return status;
+  if (parked) return absl::OkStatus();
   progress_.parked.emplace_back(event.position, status);
   return Park(root, event.position);
+}
+
+void ViewFold::NoteEnded(const RootId& root) {
+  if (parked_.erase(root) > 0) {
+    batch_.Delete(kRunnerTable, ParkedKey(root));
+    progress_.unparked = true;
+  }
+  batch_.Put(kRunnerTable, kEndedKey, EncodeCount(++ended_));
+  batch_.Keep();
 }
 
 absl::Status ViewFold::Apply(const StoredEvent& event) {

@@ -38,6 +38,7 @@ struct FoldProgress {
   absl::flat_hash_map<eventstore::RootId, eventstore::Position> roots;
   // Roots that were parked, and why.
   std::vector<std::pair<eventstore::Position, absl::Status>> parked;
+  bool unparked = false;  // a parked root was ended
   // Why a partition did not go on: kUnavailable is tried again, anything else stays.
   absl::Status stalled;
 };
@@ -78,6 +79,9 @@ class ViewFold {
     return parked_;
   }
 
+  // Roots that were ended, of all that the storage shows.
+  uint64_t ended() const { return ended_; }
+
  private:
   struct Partition {
     eventstore::Position passed;   // in this batch
@@ -103,6 +107,8 @@ class ViewFold {
   absl::Status ReadWaiting(Partition& partition);
   absl::Status FoldOrPark(const eventstore::StoredEvent& event);
   absl::Status Apply(const eventstore::StoredEvent& event);
+  // Behind an event that ended a root.
+  void NoteEnded(const eventstore::RootId& root);
   absl::Status Park(const eventstore::RootId& root, eventstore::Position first);
   void PutParked(const eventstore::RootId& root, eventstore::Position first);
   // Folds one page of what a parked root has missed; false when that was the last.
@@ -118,6 +124,7 @@ class ViewFold {
   std::vector<uint32_t> partitions_;
   absl::flat_hash_map<uint32_t, Partition> state_;
   absl::flat_hash_map<eventstore::RootId, eventstore::Position> parked_;
+  uint64_t ended_ = 0;
   size_t first_turn_ = 0;
 
   ViewBatch batch_;

@@ -79,4 +79,17 @@ absl::Status CheckNotParked(const eventstore::Storage& storage, const RootId& ro
       "VIEW_PARKED: an event of this record could not be shown; it is held back until mended");
 }
 
+absl::StatusOr<uint64_t> ReadCount(const eventstore::Storage& storage, absl::string_view key) {
+  ASSIGN_OR_RETURN(const auto row, storage.Get(kRunnerTable, key));
+  if (!row.has_value()) return 0;
+  if (row->size() != 8) return absl::DataLossError("a count of a view is damaged");
+  return ReadBigEndian(*row, 8);
+}
+
+std::string EncodeCount(uint64_t count) {
+  std::string value;
+  AppendBigEndian64(value, count);
+  return value;
+}
+
 }  // namespace records::projections

@@ -31,6 +31,14 @@ absl::StatusOr<eventstore::RootId> RootOfParkedKey(absl::string_view key);
 
 inline constexpr absl::string_view kParkedPrefix = "p";
 
+// "e" -> number of roots that were ended so far (8, big-endian); "x" -> how many of them when the
+// tables were last rewritten. Fewer: bytes of deleted rows may be in the files.
+inline constexpr absl::string_view kEndedKey = "e";
+inline constexpr absl::string_view kRewrittenKey = "x";
+// The number in one of these rows; 0: there is none. kDataLoss: not such a row.
+absl::StatusOr<uint64_t> ReadCount(const eventstore::Storage& storage, absl::string_view key);
+std::string EncodeCount(uint64_t count);
+
 // Whether a view may answer about `root`. Readers ask before they read a row.
 // kUnavailable (VIEW_PARKED): an event of the root could not be folded. kDataLoss: a damaged row.
 [[nodiscard]] absl::Status CheckNotParked(const eventstore::Storage& storage,

@@ -55,11 +55,14 @@ std::vector<std::string> GrantsProjection::types() const {
           events::SubjectFenced::descriptor()->full_name()};
 }
 
+bool GrantsProjection::EndsRoot(const eventstore::StoredEvent& event) const {
+  return event.event.type() == events::v1::SubjectFenced::descriptor()->full_name() &&
+         event.event.stream().collection() == kStaffCollection;
+}
+
 absl::Status GrantsProjection::Apply(const eventstore::StoredEvent& event, ViewBatch& batch) const {
-  if (event.event.type() == events::v1::SubjectFenced::descriptor()->full_name()) {
-    if (event.event.stream().collection() == kStaffCollection) {
-      batch.Delete(ViewTable(0), event.event.stream().root());
-    }
+  if (EndsRoot(event)) {
+    batch.Delete(ViewTable(0), event.event.stream().root());
     return absl::OkStatus();
   }
   ASSIGN_OR_RETURN(const std::optional<RoleChange> change, ChangeOf(event.event));

@@ -24,6 +24,7 @@ class GrantsProjection : public Projection {
   // kDataLoss: the facts, or the row, are damaged. kInvalidArgument: the role has no possible name,
   // or the event is not under a member of staff. Either parks the root, so that its roles are
   // unavailable and no call is allowed by a half-known state.
+  bool EndsRoot(const eventstore::StoredEvent& event) const override;
   [[nodiscard]] absl::Status Apply(const eventstore::StoredEvent& event,
                                    ViewBatch& batch) const override;
 };

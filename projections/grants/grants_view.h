@@ -1,6 +1,9 @@
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
@@ -11,11 +14,19 @@ namespace records::projections {
 
 // Reads what GrantsProjection folded.
 //
-// Thread-safe. Must not outlive the storage. How fresh it is, the runner that feeds the storage
-// says.
+// Thread-safe. Must not outlive the storage or source. How fresh it is, the runner that feeds the
+// storage says.
 class GrantsView {
  public:
-  explicit GrantsView(const eventstore::Storage& storage) : storage_(storage) {}
+  // Gives the storage that answers now, which is used for one question.
+  // lint: allow(shared_ptr) a switch of copies ends no question
+  using Source = std::function<std::shared_ptr<const eventstore::Storage>()>;
+
+  explicit GrantsView(const eventstore::Storage& storage)
+      : source_([&storage] {
+          return std::shared_ptr<const eventstore::Storage>(std::shared_ptr<void>(), &storage);
+        }) {}
+  explicit GrantsView(Source source) : source_(std::move(source)) {}
 
   // Returns the roles granted to a member of staff; none for a root that was never granted one.
   // kUnavailable (VIEW_PARKED): an event of the root could not be folded. kDataLoss: the row is
@@ -24,7 +35,7 @@ class GrantsView {
       const eventstore::RootId& staff) const;
 
  private:
-  const eventstore::Storage& storage_;
+  const Source source_;
 };
 
 }  // namespace records::projections

@@ -54,6 +54,11 @@ std::vector<std::string> TimelineProjection::tables() const {
   return {"entries", "contact-ids", "arrivals", "details", "headers"};
 }
 
+bool TimelineProjection::EndsRoot(const StoredEvent& event) const {
+  return event.event.stream().collection() == kCollection &&
+         Is<events::v1::SubjectFenced>(event.event.type());
+}
+
 absl::Status TimelineProjection::Apply(const StoredEvent& event, ViewBatch& batch) const {
   const auto& stream = event.event.stream();
   if (stream.collection() != kCollection || stream.sub_stream() == kAccessSubStream) {
@@ -61,7 +66,7 @@ absl::Status TimelineProjection::Apply(const StoredEvent& event, ViewBatch& batc
   }
   Place at{.sequence = event.position.sequence, .place = PlaceOf(event.event)};
   ASSIGN_OR_RETURN(at.root, RootId::FromBytes(stream.root()));
-  if (Is<events::v1::SubjectFenced>(event.event.type())) return Erase(at.root, batch);
+  if (EndsRoot(event)) return Erase(at.root, batch);
   if (Is<events::v1::ContactCorrected>(event.event.type())) {
     return AddCorrection(event, at, batch);
   }

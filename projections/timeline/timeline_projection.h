@@ -27,6 +27,7 @@ class TimelineProjection final : public Projection {
 
   // kFailedPrecondition: a correction of no contact of this root. kDataLoss: a fold part or a row
   // is damaged. kUnavailable: the key store does not answer.
+  bool EndsRoot(const eventstore::StoredEvent& event) const override;
   [[nodiscard]] absl::Status Apply(const eventstore::StoredEvent& event,
                                    ViewBatch& batch) const override;
 

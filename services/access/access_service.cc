@@ -64,7 +64,7 @@ grpc::ServerUnaryReactor* AccessServiceImpl::ChangeRole(grpc::CallbackServerCont
        // Acknowledged when the decision point has folded it, so that no later call is decided by
        // what stood before.
        .reply = [this, deadline](const Authorised&, const Outcome& outcome,
-                                 Response&) { return grants_.WaitFor(outcome.last, deadline); },
+                                 Response&) { return await_grants_(outcome.last, deadline); },
        .reply_waits = true});
 }
 

@@ -1,6 +1,11 @@
 #pragma once
 
-#include "projections/runner.h"
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "eventstore/log.h"
 #include "records/api/v1/access_service.grpc.pb.h"
 #include "records/policy/v1/register.pb.h"
 #include "services/runtime/rpc.h"
@@ -10,9 +15,16 @@ namespace records::services {
 // AccessService over gRPC. Thread-safe; everything given outlives it.
 class AccessServiceImpl final : public records::api::v1::AccessService::CallbackService {
  public:
+  // Waits until the view of grants contains a position, as projections::Runner::WaitFor().
+  using AwaitGrants =
+      std::function<absl::Status(eventstore::Position position, absl::Time deadline)>;
+
   AccessServiceImpl(Backend backend, const records::policy::v1::Register& policy,
-                    std::vector<std::string> issuers, projections::Runner& grants)
-      : backend_(backend), policy_(policy), issuers_(std::move(issuers)), grants_(grants) {}
+                    std::vector<std::string> issuers, AwaitGrants await_grants)
+      : backend_(backend),
+        policy_(policy),
+        issuers_(std::move(issuers)),
+        await_grants_(std::move(await_grants)) {}
 
   grpc::ServerUnaryReactor* GrantRole(grpc::CallbackServerContext* context,
                                       const records::api::v1::GrantRoleRequest* request,
@@ -35,7 +47,7 @@ class AccessServiceImpl final : public records::api::v1::AccessService::Callback
   Backend backend_;
   const records::policy::v1::Register& policy_;
   const std::vector<std::string> issuers_;  // whose tokens the server takes
-  projections::Runner& grants_;
+  const AwaitGrants await_grants_;
 };
 
 }  // namespace records::services

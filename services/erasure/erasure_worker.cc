@@ -33,6 +33,7 @@ constexpr size_t kSharedNameBytes = 4;
 
 // What one run has learnt so far.
 struct ErasureWorker::Progress {
+  ErasureEntry entry;
   absl::Time fenced_at;
   Position fence;
   ev::SubjectFenced held;
@@ -84,22 +85,68 @@ void ErasureWorker::Loop() {
 
 absl::Status ErasureWorker::RunPending() {
   absl::MutexLock lock(&running_);
+  absl::Status first;
+  std::set<ErasureId> tried;
+  Fenced fenced;
+  bool look = true;
+  while (true) {
+    if (look) RETURN_IF_ERROR(FenceDecided(tried, fenced, first));
+    if (fenced.empty()) return first;
+    const auto ready = absl::c_find_if(
+        fenced, [this](const auto& waiting) { return LeasesEnded(waiting.second); });
+    if (ready != fenced.end()) {
+      NoteResult(ready->first, CarryOn(ready->second), first);
+      fenced.erase(ready);
+    } else {
+      absl::MutexLock wait(&mutex_);
+      mutex_.AwaitWithTimeout(absl::Condition(&stopping_), kLeasePoll);
+    }
+    RETURN_IF_ERROR(CheckNotStopping());
+    look = TakeWoken();
+  }
+}
+
+absl::Status ErasureWorker::FenceDecided(std::set<ErasureId>& tried, Fenced& fenced,
+                                         absl::Status& first) {
   RETURN_IF_ERROR(register_.Refresh());
   RETURN_IF_ERROR(AdoptFromLedger());
-  absl::Status first;
   for (const ErasureEntry& entry : register_.Entries()) {
     if (entry.certified.has_value()) {
       destroyed_.erase(entry.subject);
       compacted_.erase(entry.subject);
       continue;
     }
-    const absl::Status result = Run(entry);
-    first.Update(result);
-    absl::MutexLock problems(&mutex_);
-    if (stopping_) return result;
-    problems_[entry.id] = result;
+    if (!tried.insert(entry.id).second) continue;
+    Progress progress{.entry = entry};
+    absl::Status result = FenceSubject(entry, progress);
+    if (result.ok()) result = AppendFence(entry, progress);
+    if (result.ok()) result = Step("leases");
+    if (result.ok()) {
+      fenced.emplace(entry.id, std::move(progress));
+    } else {
+      NoteResult(entry.id, result, first);
+      RETURN_IF_ERROR(CheckNotStopping());
+    }
   }
-  return first;
+  return absl::OkStatus();
+}
+
+void ErasureWorker::NoteResult(const ErasureId& id, const absl::Status& result,
+                               absl::Status& first) {
+  first.Update(result);
+  absl::MutexLock lock(&mutex_);
+  if (!stopping_) problems_[id] = result;
+}
+
+bool ErasureWorker::TakeWoken() {
+  absl::MutexLock lock(&mutex_);
+  return std::exchange(woken_, false);
+}
+
+absl::Status ErasureWorker::CheckNotStopping() const {
+  absl::MutexLock lock(&mutex_);
+  if (!stopping_) return absl::OkStatus();
+  return absl::CancelledError("the server stops; the next start goes on");
 }
 
 absl::Status ErasureWorker::ProblemOf(const ErasureId& id) const {
@@ -132,18 +179,12 @@ absl::Status ErasureWorker::AdoptFromLedger() {
 }
 
 absl::Status ErasureWorker::Step(absl::string_view name) const {
-  {
-    absl::MutexLock lock(&mutex_);
-    if (stopping_) return absl::CancelledError("the server stops; the next start goes on");
-  }
+  RETURN_IF_ERROR(CheckNotStopping());
   return options_.before_step ? options_.before_step(name) : absl::OkStatus();
 }
 
-absl::Status ErasureWorker::Run(const ErasureEntry& entry) {
-  Progress progress;
-  RETURN_IF_ERROR(FenceSubject(entry, progress));
-  RETURN_IF_ERROR(AppendFence(entry, progress));
-  RETURN_IF_ERROR(AwaitLeases(entry, progress));
+absl::Status ErasureWorker::CarryOn(Progress& progress) {
+  const ErasureEntry& entry = progress.entry;
   if (PLANTED_BUG("erasure-certificate-before-destruction")) {
     RETURN_IF_ERROR(Certify(entry, progress));
   }
@@ -192,21 +233,13 @@ absl::Status ErasureWorker::AppendFence(const ErasureEntry& entry, Progress& pro
   return absl::OkStatus();
 }
 
-absl::Status ErasureWorker::AwaitLeases(const ErasureEntry& entry, const Progress& progress) {
-  RETURN_IF_ERROR(Step("leases"));
-  const auto held_here = [&] {
-    return !runtime_.keys.LeasesEnded(entry.subject) &&
-           runtime_.clock.Now() < progress.fenced_at + eventstore::kKeyLease;
-  };
-  const auto held_elsewhere = [&] {
-    return options_.releases_ended != nullptr && !options_.releases_ended(entry.subject);
-  };
-  while (held_here() || held_elsewhere()) {
-    absl::MutexLock lock(&mutex_);
-    mutex_.AwaitWithTimeout(absl::Condition(&stopping_), kLeasePoll);
-    if (stopping_) return absl::CancelledError("the server stops; the next start goes on");
-  }
-  return absl::OkStatus();
+bool ErasureWorker::LeasesEnded(const Progress& progress) const {
+  const eventstore::SubjectId& subject = progress.entry.subject;
+  const bool held_here = !runtime_.keys.LeasesEnded(subject) &&
+                         runtime_.clock.Now() < progress.fenced_at + eventstore::kKeyLease;
+  const bool held_elsewhere =
+      options_.releases_ended != nullptr && !options_.releases_ended(subject);
+  return !held_here && !held_elsewhere;
 }
 
 absl::Status ErasureWorker::WriteLedger(const ErasureEntry& entry, Progress& progress) {
@@ -245,16 +278,18 @@ absl::Status ErasureWorker::CleanViews(const ErasureEntry& entry, const Progress
   RETURN_IF_ERROR(Step("views"));
   if (options_.drop_unopened_views) RETURN_IF_ERROR(options_.drop_unopened_views());
   for (const ErasableView& view : options_.views) {
-    RETURN_IF_ERROR(view.runner->WaitFor(progress.fence, absl::Now() + options_.view_wait));
-    // The fence of a parked root is held back with its other events.
-    for (const projections::ParkedRoot& parked : view.runner->ParkedRoots()) {
+    // First: no rebuild is under way then, and one that comes later folds the fence.
+    if (view.drop_others) RETURN_IF_ERROR(view.drop_others());
+    const ErasableCopy copy = view.live();
+    RETURN_IF_ERROR(copy.runner->WaitFor(progress.fence, absl::Now() + options_.view_wait));
+    // A fence that could not be folded itself.
+    for (const projections::ParkedRoot& parked : copy.runner->ParkedRoots()) {
       if (parked.root != entry.root) continue;
       return absl::UnavailableError(absl::StrCat(
           "the view ", view.name, " has parked the record and still holds its rows: replay it"));
     }
-    if (view.drop_others) RETURN_IF_ERROR(view.drop_others());
     for (const eventstore::Table table : view.tables) {
-      RETURN_IF_ERROR(view.storage->Compact(table));
+      RETURN_IF_ERROR(copy.storage->Compact(table));
     }
   }
   return absl::OkStatus();

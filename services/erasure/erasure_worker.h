@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <thread>
@@ -23,11 +24,17 @@
 
 namespace records::services {
 
+// The copy of a view that answers.
+struct ErasableCopy {
+  std::shared_ptr<const void> kept;  // what they live in; may be null
+  const projections::Runner* runner = nullptr;
+  eventstore::Storage* storage = nullptr;
+};
+
 // A view that must have folded the fence and rewritten its files before the certificate.
 struct ErasableView {
   std::string name;
-  const projections::Runner* runner = nullptr;
-  eventstore::Storage* storage = nullptr;
+  std::function<ErasableCopy()> live;
   std::vector<eventstore::Table> tables;
   // Removes copies that no longer answer; they hold rows too.
   std::function<absl::Status()> drop_others;
@@ -52,8 +59,9 @@ struct ErasureWorkerOptions {
 };
 
 // Carries decided erasures through: fence, leases, ledger, destruction, compaction, views, search,
-// certificate. Each step may be repeated, so whatever was cut short is done again from the first
-// one; it goes on until the certificate is in the log.
+// certificate. All that are decided are fenced at once, also while leases are waited for, so that
+// those of several end at one time. Each step may be repeated, so whatever was cut short is done
+// again from the first one; it goes on until the certificate is in the log.
 //
 // Thread-safe. Must not outlive its arguments.
 class ErasureWorker {
@@ -81,15 +89,22 @@ class ErasureWorker {
 
  private:
   struct Progress;
+  using Fenced = std::map<ErasureId, Progress>;  // their leases are waited for
 
   void Loop();
+  // Fences what is decided and was not tried in this round.
+  absl::Status FenceDecided(std::set<ErasureId>& tried, Fenced& fenced, absl::Status& first)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(running_);
+  void NoteResult(const ErasureId& id, const absl::Status& result, absl::Status& first);
+  bool LeasesEnded(const Progress& progress) const;
+  bool TakeWoken();
   // Appends a decision for what the ledger knows of and the log, restored from a backup, does not.
   absl::Status AdoptFromLedger();
-  absl::Status Run(const ErasureEntry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(running_);
+  absl::Status CarryOn(Progress& progress) ABSL_EXCLUSIVE_LOCKS_REQUIRED(running_);
   absl::Status Step(absl::string_view name) const;
+  absl::Status CheckNotStopping() const;
   absl::Status FenceSubject(const ErasureEntry& entry, Progress& progress);
   absl::Status AppendFence(const ErasureEntry& entry, Progress& progress);
-  absl::Status AwaitLeases(const ErasureEntry& entry, const Progress& progress);
   absl::Status WriteLedger(const ErasureEntry& entry, Progress& progress);
   absl::Status Destroy(const ErasureEntry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(running_);
   absl::Status CleanViews(const ErasureEntry& entry, const Progress& progress);

@@ -50,6 +50,9 @@ class LedgerServiceImpl final : public records::api::v1::LedgerService::Callback
   grpc::ServerUnaryReactor* Resolve(grpc::CallbackServerContext* context,
                                     const records::api::v1::ResolveRequest* request,
                                     records::api::v1::ResolveResponse* response) override;
+  grpc::ServerUnaryReactor* AdmitOperator(
+      grpc::CallbackServerContext* context, const records::api::v1::AdmitOperatorRequest* request,
+      records::api::v1::AdmitOperatorResponse* response) override;
   grpc::ServerUnaryReactor* ReleaseKeys(grpc::CallbackServerContext* context,
                                         const records::api::v1::ReleaseKeysRequest* request,
                                         records::api::v1::ReleaseKeysResponse* response) override;

@@ -43,6 +43,14 @@ grpc::ServerUnaryReactor* LedgerServiceImpl::Resolve(grpc::CallbackServerContext
   });
 }
 
+grpc::ServerUnaryReactor* LedgerServiceImpl::AdmitOperator(grpc::CallbackServerContext* context,
+                                                           const api::AdmitOperatorRequest* request,
+                                                           api::AdmitOperatorResponse*) {
+  return ForView(context, [=](ViewBacking& views, const std::string& view, Finish finish) {
+    views.AdmitOperator(view, *request, std::move(finish));
+  });
+}
+
 grpc::ServerUnaryReactor* LedgerServiceImpl::ReleaseKeys(grpc::CallbackServerContext* context,
                                                          const api::ReleaseKeysRequest* request,
                                                          api::ReleaseKeysResponse* response) {

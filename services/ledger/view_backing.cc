@@ -11,6 +11,7 @@
 #include "services/ledger/view_ticket.h"
 #include "services/policy/register.h"
 #include "services/policy/view_policy.h"
+#include "services/runtime/administration.h"
 
 namespace records::services {
 namespace {
@@ -22,6 +23,9 @@ using eventstore::kIdSize;
 // What views make tokens for. A token of another kind would open more than a view needs: the log's
 // own key is sealed in one.
 constexpr absl::string_view kViewLabels[] = {"entry", "page", "follow", "write", "timeline-header"};
+
+// What methods about views themselves declare as their view.
+constexpr absl::string_view kViewOperations = "view";
 
 bool IsViewLabel(absl::string_view label) {
   for (const absl::string_view known : kViewLabels) {
@@ -74,7 +78,8 @@ absl::Status ViewBacking::Introduce(absl::string_view view,
   return absl::OkStatus();
 }
 
-absl::StatusOr<Caller> ViewBacking::CallerOf(const api::ResolveRequest& request) const {
+template <typename Request>
+absl::StatusOr<Caller> ViewBacking::CallerOf(const Request& request) const {
   CallMetadata metadata;
   const auto add = [&metadata](const char* name, const std::string& value) {
     if (!value.empty()) metadata.emplace(name, value);
@@ -120,6 +125,27 @@ void ViewBacking::Resolve(absl::string_view view, const api::ResolveRequest& req
         if (!answered.ok()) response.Clear();
         finish(std::move(answered));
       });
+}
+
+void ViewBacking::AdmitOperator(absl::string_view view, const api::AdmitOperatorRequest& request,
+                                std::function<void(absl::Status)> finish) {
+  absl::Status known = CategoriesOf(view).status();
+  known.Update(CheckRegister(request.register_digest()));
+  if (!known.ok()) return finish(known);
+  const policy::MethodAccess* access = methods_.Find(request.method());
+  // A view lets nobody in to what is the ledger's own.
+  if (access == nullptr || access->view() != kViewOperations ||
+      access->action() != policy::ACTION_ADMINISTER) {
+    return finish(PermissionDenied());
+  }
+  absl::StatusOr<Caller> caller = CallerOf(request);
+  if (!caller.ok()) return finish(caller.status());
+  std::function<void(absl::StatusOr<Authorised>)> done =
+      [finish = std::move(finish)](const absl::StatusOr<Authorised>& authorised) {
+        finish(authorised.status());
+      };
+  if (!request.again()) done = TraceCaller(backend_, std::move(done));
+  backend_.authoriser.AuthoriseCaller(*std::move(caller), request.method(), "", std::move(done));
 }
 
 absl::StatusOr<api::ReleasedKey> ViewBacking::Release(const std::string& view,

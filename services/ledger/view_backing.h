@@ -37,6 +37,8 @@ class ViewBacking {
   void Resolve(absl::string_view view, const records::api::v1::ResolveRequest& request,
                records::api::v1::ResolveResponse& response,
                std::function<void(absl::Status)> finish);
+  void AdmitOperator(absl::string_view view, const records::api::v1::AdmitOperatorRequest& request,
+                     std::function<void(absl::Status)> finish);
   absl::Status ReleaseKeys(absl::string_view view,
                            const records::api::v1::ReleaseKeysRequest& request,
                            records::api::v1::ReleaseKeysResponse& response);
@@ -58,14 +60,15 @@ class ViewBacking {
 
   absl::StatusOr<const Categories*> CategoriesOf(absl::string_view view) const;
   absl::Status CheckRegister(const std::string& digest) const;
-  absl::StatusOr<Caller> CallerOf(const records::api::v1::ResolveRequest& request) const;
+  template <typename Request>
+  absl::StatusOr<Caller> CallerOf(const Request& request) const;
   absl::Status Answer(absl::string_view view, const Authorised& caller, const std::string& customer,
                       records::api::v1::ResolveResponse& response) const;
   absl::StatusOr<records::api::v1::ReleasedKey> Release(const std::string& view,
                                                         const Categories& categories,
                                                         const std::string& reference);
 
-  const Backend backend_;
+  Backend backend_;
   const MethodTable& methods_;
   const std::string register_digest_;
   absl::flat_hash_map<std::string, Categories> views_;

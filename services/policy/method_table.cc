@@ -11,6 +11,7 @@
 #include "records/api/v1/erasure_service.pb.h"
 #include "records/api/v1/ledger_service.pb.h"
 #include "records/api/v1/timeline_service.pb.h"
+#include "records/api/v1/view_service.pb.h"
 #include "records/events/v1/access.pb.h"
 #include "records/events/v1/asb.pb.h"
 #include "records/events/v1/contact.pb.h"
@@ -33,7 +34,8 @@ std::vector<const google::protobuf::FileDescriptor*> ApiFiles() {
           api::PlanErasureRequest::descriptor()->file(),
           api::TailLogRequest::descriptor()->file(),
           api::CreateBackupRequest::descriptor()->file(),
-          api::GetTimelineRequest::descriptor()->file()};
+          api::GetTimelineRequest::descriptor()->file(),
+          api::ListViewsRequest::descriptor()->file()};
 }
 
 std::vector<const google::protobuf::FileDescriptor*> EventFiles() {

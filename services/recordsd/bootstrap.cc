@@ -18,7 +18,7 @@ constexpr absl::Duration kCatchUpMax = absl::Minutes(5);
 }  // namespace
 
 absl::Status GrantFirstAdministrator(const Runtime& runtime, const projections::GrantsView& grants,
-                                     const projections::Runner& runner, const std::string& issuer,
+                                     const projections::View& view, const std::string& issuer,
                                      const std::string& subject) {
   ASSIGN_OR_RETURN(auto staff, runtime.keys.Claim(runtime.organisation, kStaffReferences,
                                                   absl::StrCat(issuer, "\n", subject)));
@@ -26,7 +26,7 @@ absl::Status GrantFirstAdministrator(const Runtime& runtime, const projections::
   const absl::Time deadline = runtime.clock.Now() + kCatchUpMax;
   // What was granted, or revoked since, counts: a revoked first administrator stays revoked.
   const auto head = runtime.log.Head(eventstore::Ledger::kEvents, partition);
-  if (head.sequence > 0) RETURN_IF_ERROR(runner.WaitFor(head, deadline));
+  if (head.sequence > 0) RETURN_IF_ERROR(view.WaitFor(head, deadline));
   const eventstore::StreamName stream = StreamOf(runtime, kStaff, staff.root);
   ASSIGN_OR_RETURN(auto known, runtime.log.StreamHead(eventstore::Ledger::kEvents, stream));
   if (known.has_value()) return grants.RolesOf(staff.root).status();
@@ -51,7 +51,7 @@ absl::Status GrantFirstAdministrator(const Runtime& runtime, const projections::
   append.expectations.push_back(
       {.stream = stream, .kind = eventstore::Expectation::Kind::kNoStream});
   ASSIGN_OR_RETURN(auto appended, runtime.log.AppendAndWait(std::move(append)));
-  return runner.WaitFor(appended.first, deadline);
+  return view.WaitFor(appended.first, deadline);
 }
 
 }  // namespace records::services

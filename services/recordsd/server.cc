@@ -47,9 +47,7 @@ Server::~Server() {
   parts_->publisher.reset();
   parts_->bulk_executor->Stop();
   parts_->executor->Stop();
-  parts_->timeline.reset();
   parts_->timeline_owner.reset();
-  parts_->grants.reset();
   parts_->grants_owner.reset();
   parts_->backups.reset();
   parts_->log.reset();

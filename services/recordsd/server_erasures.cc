@@ -41,19 +41,19 @@ absl::Status Server::Parts::OpenErasureLedger() {
 
 ErasureWorkerOptions Server::Parts::ErasureOptions() {
   ErasureWorkerOptions how;
-  const auto add = [&how](const projections::Projection& projection, projections::ViewCopy& copy,
-                          projections::View& owner) {
-    ErasableView view{.name = projection.name(),
-                      .runner = copy.runner.get(),
-                      .storage = copy.storage.get(),
-                      .drop_others = [&owner] { return owner.DropPrevious(); }};
-    for (size_t i = 0; i < projection.tables().size(); ++i) {
+  for (const auto& [projection, owner] : OpenedViews()) {
+    ErasableView view{.name = projection->name(),
+                      .live =
+                          [owner = owner] {
+                            const auto copy = owner->live();
+                            return ErasableCopy{copy, copy->runner.get(), copy->storage.get()};
+                          },
+                      .drop_others = [owner = owner] { return owner->DropPrevious(); }};
+    for (size_t i = 0; i < projection->tables().size(); ++i) {
       view.tables.push_back(projections::ViewTable(i));
     }
     how.views.push_back(std::move(view));
-  };
-  add(grants_projection, *grants, *grants_owner);
-  if (timeline != nullptr) add(*timeline_projection, *timeline, *timeline_owner);
+  }
   std::vector<std::string> open;
   for (const ErasableView& view : how.views) open.push_back(view.name);
   how.drop_unopened_views = [data = options.data_folder, open] {

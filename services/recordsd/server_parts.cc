@@ -21,11 +21,11 @@ namespace fs = std::filesystem;
 constexpr absl::Duration kCatchUpMax = absl::Minutes(5);
 
 // Waits until a view has come to where the log stands now.
-absl::Status WaitForHead(const eventstore::EventLog& log, const projections::Runner& runner) {
+absl::Status WaitForHead(const eventstore::EventLog& log, const projections::View& view) {
   const absl::Time deadline = absl::Now() + kCatchUpMax;
   for (uint32_t partition = 0; partition < log.partition_count(); ++partition) {
     const auto head = log.Head(eventstore::Ledger::kEvents, partition);
-    if (head.sequence > 0) RETURN_IF_ERROR(runner.WaitFor(head, deadline));
+    if (head.sequence > 0) RETURN_IF_ERROR(view.WaitFor(head, deadline));
   }
   return absl::OkStatus();
 }
@@ -90,21 +90,30 @@ absl::Status Server::Parts::OpenBackups() {
 
 absl::Status Server::Parts::OpenViews() {
   ASSIGN_OR_RETURN(grants_owner, OpenView(options.data_folder, *log, grants_projection));
-  grants = grants_owner->live();
-  grants_view = std::make_unique<projections::GrantsView>(*grants->storage);
+  grants_view = std::make_unique<projections::GrantsView>([this] {
+    const auto copy = grants_owner->live();
+    return std::shared_ptr<const eventstore::Storage>(copy, copy->storage.get());
+  });
   // A crash may have taken the view's last batches, and with them a revocation that was
   // acknowledged; a view that is folded anew has none at first. No call is decided before.
-  RETURN_IF_ERROR(WaitForHead(*log, *grants->runner));
+  RETURN_IF_ERROR(WaitForHead(*log, *grants_owner));
   if (!Serves(options.serve, "timeline")) return absl::OkStatus();
   timeline_keys = std::make_unique<projections::TimelineKeys>(*sealer, *keys);
   timeline_projection = std::make_unique<projections::TimelineProjection>(*timeline_keys);
   ASSIGN_OR_RETURN(timeline_owner,
                    OpenView(options.data_folder, *log, *timeline_projection,
                             projections::RunnerOptions{}, projections::ViewLayout::kByRoot));
-  timeline = timeline_owner->live();
-  timeline_reader =
-      std::make_unique<projections::TimelineReader>(*timeline->storage, *sealer, *timeline_keys);
   return absl::OkStatus();
+}
+
+std::vector<std::pair<const projections::Projection*, projections::View*>>
+Server::Parts::OpenedViews() const {
+  std::vector<std::pair<const projections::Projection*, projections::View*>> opened = {
+      {&grants_projection, grants_owner.get()}};
+  if (timeline_owner != nullptr) {
+    opened.emplace_back(timeline_projection.get(), timeline_owner.get());
+  }
+  return opened;
 }
 
 void Server::Parts::MakeServices() {
@@ -122,7 +131,10 @@ void Server::Parts::MakeServices() {
   commands = std::make_unique<CommandRunner>(*runtime);
   customers = std::make_unique<CustomerServiceImpl>(MakeBackend());
   contacts = std::make_unique<ContactServiceImpl>(MakeBackend());
-  access = std::make_unique<AccessServiceImpl>(MakeBackend(), policy, issuers, *grants->runner);
+  access = std::make_unique<AccessServiceImpl>(MakeBackend(), policy, issuers,
+                                               [this](auto position, absl::Time deadline) {
+                                                 return grants_owner->WaitFor(position, deadline);
+                                               });
   if (views_were_served || !options.services_listen.empty()) {
     views =
         std::make_unique<ViewBacking>(MakeBackend(), policy, *methods, eventstore::SteadyClock());
@@ -135,8 +147,22 @@ void Server::Parts::MakeServices() {
                                                    ErasureOptions());
   erasures = std::make_unique<ErasureServiceImpl>(MakeBackend(), policy, *erasure_register,
                                                   *erasure_worker);
-  if (timeline_reader != nullptr) {
-    timeline_views = std::make_unique<WholeTimeline>(*timeline->runner, *timeline_reader);
+  for (const auto& [projection, view] : OpenedViews()) {
+    managed_views.push_back(std::make_unique<WholeManagedView>(projection->name(), *view));
+  }
+  std::vector<ManagedView*> managed;
+  for (const auto& view : managed_views) managed.push_back(view.get());
+  operator_gate = std::make_unique<LocalOperatorGate>(MakeBackend());
+  view_service =
+      std::make_unique<ViewServiceImpl>(*operator_gate, *executor, *bulk_executor, managed);
+  if (timeline_owner != nullptr) {
+    timeline_views = std::make_unique<WholeTimeline>([this] {
+      const auto copy = timeline_owner->live();
+      return TimelineCopy{
+          .kept = copy,
+          .runner = copy->runner.get(),
+          .reader = projections::TimelineReader(*copy->storage, *sealer, *timeline_keys)};
+    });
     gate = std::make_unique<LocalGate>(MakeBackend());
     timelines = std::make_unique<TimelineServiceImpl>(*runtime, *gate, *timeline_views);
   }
@@ -149,6 +175,21 @@ uint64_t Server::Parts::CountEvents() const {
     events += log->Head(eventstore::Ledger::kAccess, p).sequence;
   }
   return events;
+}
+
+void Server::Parts::AddViewGauges(std::vector<Gauge>& gauges) {
+  for (const auto& [projection, view] : OpenedViews()) {
+    const auto add = [&, view = view](const char* name, const char* help, auto read) {
+      gauges.push_back({name, help, {{"view", projection->name()}}, [view, read] {
+                          return static_cast<double>(read(view->GetStatus().runner));
+                        }});
+    };
+    using Status = projections::RunnerStatus;
+    add("records_view_lag_events", "Durable events that the view has not folded",
+        [](const Status& status) { return status.lag_events; });
+    add("records_view_parked_roots", "Roots that the view cannot answer about",
+        [](const Status& status) { return status.parked_roots; });
+  }
 }
 
 absl::Status Server::Parts::StartMetrics() {
@@ -191,19 +232,7 @@ absl::Status Server::Parts::StartMetrics() {
   gauges.push_back({"records_keys", "Live keys", {}, [this] {
                       return static_cast<double>(keys->GetStatus().keys);
                     }});
-  for (const auto& view : {grants, timeline}) {
-    if (view == nullptr) continue;
-    const std::string name = view == grants ? "grants" : "timeline";
-    projections::Runner* runner = view->runner.get();
-    gauges.push_back({"records_view_lag_events",
-                      "Durable events that the view has not folded",
-                      {{"view", name}},
-                      [runner] { return static_cast<double>(runner->GetStatus().lag_events); }});
-    gauges.push_back({"records_view_parked_roots",
-                      "Roots that the view cannot answer about",
-                      {{"view", name}},
-                      [runner] { return static_cast<double>(runner->GetStatus().parked_roots); }});
-  }
+  AddViewGauges(gauges);
   if (publisher != nullptr) AddPublisherGauges(gauges);
   ASSIGN_OR_RETURN(metrics, Metrics::Create(options.metrics, std::move(gauges), methods->Names()));
   return absl::OkStatus();
@@ -211,17 +240,18 @@ absl::Status Server::Parts::StartMetrics() {
 
 absl::Status Server::Parts::Bootstrap() {
   if (development_issuer != nullptr) {
-    RETURN_IF_ERROR(GrantFirstAdministrator(*runtime, *grants_view, *grants->runner,
+    RETURN_IF_ERROR(GrantFirstAdministrator(*runtime, *grants_view, *grants_owner,
                                             kDevelopmentIssuerName, kDevelopmentAdministrator));
   }
   if (options.first_administrator.empty()) return absl::OkStatus();
   ASSIGN_OR_RETURN(auto pair, SplitPair("--first-administrator", options.first_administrator));
-  return GrantFirstAdministrator(*runtime, *grants_view, *grants->runner, pair.first, pair.second);
+  return GrantFirstAdministrator(*runtime, *grants_view, *grants_owner, pair.first, pair.second);
 }
 
 absl::Status Server::Parts::ServeAll() {
-  std::vector<grpc::Service*> services = {customers.get(), contacts.get(), access.get(),
-                                          ledger.get(),    backup.get(),   erasures.get()};
+  std::vector<grpc::Service*> services = {customers.get(),   contacts.get(), access.get(),
+                                          ledger.get(),      backup.get(),   erasures.get(),
+                                          view_service.get()};
   if (timelines != nullptr) services.push_back(timelines.get());
   return Serve(services);
 }

@@ -2,6 +2,8 @@
 
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "eventstore/backup.h"
 #include "eventstore/erasure_ledger.h"
@@ -11,7 +13,6 @@
 #include "projections/grants/grants_projection.h"
 #include "projections/grants/grants_view.h"
 #include "projections/timeline/timeline_projection.h"
-#include "projections/timeline/timeline_reader.h"
 #include "projections/view.h"
 #include "services/access/access_service.h"
 #include "services/backup/backup_service.h"
@@ -26,6 +27,9 @@
 #include "services/recordsd/server.h"
 #include "services/recordsd/server_frame.h"
 #include "services/timeline/timeline_service.h"
+#include "services/views/local_operator_gate.h"
+#include "services/views/managed_view.h"
+#include "services/views/view_service.h"
 
 // Private to server.cc and server_parts.cc.
 namespace records::services {
@@ -44,12 +48,8 @@ struct Server::Parts : ServerFrame {
   std::unique_ptr<projections::TimelineKeys> timeline_keys;
   std::unique_ptr<projections::TimelineProjection> timeline_projection;
   std::unique_ptr<projections::View> grants_owner;
-  std::unique_ptr<projections::View> timeline_owner;
-  // What answers while this server runs. Null: not served.
-  std::shared_ptr<projections::ViewCopy> grants;
-  std::shared_ptr<projections::ViewCopy> timeline;
+  std::unique_ptr<projections::View> timeline_owner;  // null: not served
   std::unique_ptr<projections::GrantsView> grants_view;
-  std::unique_ptr<projections::TimelineReader> timeline_reader;
 
   std::unique_ptr<Runtime> runtime;
   std::unique_ptr<Tracer> tracer;
@@ -68,6 +68,9 @@ struct Server::Parts : ServerFrame {
   std::unique_ptr<ErasureRegister> erasure_register;
   std::unique_ptr<ErasureWorker> erasure_worker;
   std::unique_ptr<ErasureServiceImpl> erasures;
+  std::vector<std::unique_ptr<ManagedView>> managed_views;
+  std::unique_ptr<OperatorGate> operator_gate;
+  std::unique_ptr<ViewServiceImpl> view_service;
   std::unique_ptr<Publisher> publisher;  // null: the log is not published
   std::string publisher_said;            // what was logged of it last
   bool drained = false;
@@ -79,6 +82,9 @@ struct Server::Parts : ServerFrame {
   absl::Status OpenBackups();
   absl::Status OpenErasureLedger();
   absl::Status OpenViews();
+  // The views that are served, with their projections.
+  std::vector<std::pair<const projections::Projection*, projections::View*>> OpenedViews() const;
+  void AddViewGauges(std::vector<Gauge>& gauges);
   ErasureWorkerOptions ErasureOptions();
   void MakeServices();
   absl::Status StartPublishing();

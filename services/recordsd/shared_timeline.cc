@@ -1,5 +1,6 @@
 #include "services/recordsd/shared_timeline.h"
 
+#include <set>
 #include <string>
 #include <utility>
 
@@ -8,6 +9,9 @@
 #include "services/recordsd/logging.h"
 
 namespace records::services {
+
+namespace api = records::api::v1;
+
 namespace {
 
 constexpr absl::Duration kRetry = absl::Milliseconds(500);
@@ -30,7 +34,8 @@ SharedTimeline::SharedTimeline(const eventstore::EventLog& log,
                                eventstore::GroupMembershipOptions group,
                                const eventstore::Sealer& sealer,
                                const projections::TimelineKeys& keys)
-    : sealer_(sealer),
+    : name_(projection.name()),
+      sealer_(sealer),
       keys_(keys),
       streams_(log.partition_count()),
       view_(log, projection,
@@ -79,9 +84,13 @@ void SharedTimeline::OnSuspended(const std::vector<uint32_t>& partitions) {
   Log(LogLevel::kInfo, "partitions_suspended", {{"count", std::to_string(partitions.size())}});
 }
 
-absl::Status SharedTimeline::Elsewhere(uint32_t partition) const {
+std::string SharedTimeline::OwnerOf(uint32_t partition) const {
   const auto owner = membership_.OwnerOf(partition);
-  const std::string address = owner.ok() && owner->has_value() ? **owner : "";
+  return owner.ok() && owner->has_value() ? **owner : "";
+}
+
+absl::Status SharedTimeline::Elsewhere(uint32_t partition) const {
+  const std::string address = OwnerOf(partition);
   auto refusal = Refusal(absl::StatusCode::kUnavailable, "VIEW_ELSEWHERE",
                          "Another server answers about this customer. Call the one that is named, "
                          "or, where none is, this one again.")
@@ -123,6 +132,52 @@ SharedTimeline::Status SharedTimeline::GetStatus() const {
     status.error.Update(partition.view.runner.error);
   }
   return status;
+}
+
+api::View SharedTimeline::Describe() const {
+  api::View view;
+  view.set_name(name_);
+  std::vector<bool> held(streams_.size());
+  for (const projections::PartitionStatus& partition : view_.GetStatus()) {
+    if (!membership_.Holds(partition.partition)) continue;
+    held[partition.partition] = true;
+    api::ViewShare& share = *view.add_shares();
+    share = ShareFrom(partition.view);
+    share.add_partitions(partition.partition);
+    using State = projections::PartitionStatus::State;
+    if (partition.state == State::kOpening) share.set_state(api::VIEW_STATE_OPENING);
+    if (partition.state == State::kCatchingUp) share.set_state(api::VIEW_STATE_CATCHING_UP);
+    if (partition.state == State::kFailed) share.set_state(api::VIEW_STATE_FAILED);
+    if (!partition.error.ok()) share.set_problem(std::string(partition.error.message()));
+  }
+  for (uint32_t partition = 0; partition < held.size(); ++partition) {
+    if (held[partition]) continue;
+    view.add_elsewhere()->set_partition(partition);
+    view.mutable_elsewhere()->rbegin()->set_owner(OwnerOf(partition));
+  }
+  return view;
+}
+
+// Says of each partition in its turn how far the whole is.
+projections::PartitionGoOn SharedTimeline::Telling(const SwitchTold& told) const {
+  std::set<uint32_t> begun;
+  const size_t total = GetStatus().held;
+  return [&told, begun, total](uint32_t partition,
+                               const projections::SwitchProgress& progress) mutable {
+    begun.insert(partition);
+    api::ViewProgress message = ProgressFrom(progress);
+    message.set_shares_done(static_cast<uint32_t>(begun.size() - 1));
+    message.set_shares_total(static_cast<uint32_t>(total));
+    return told(message);
+  };
+}
+
+absl::Status SharedTimeline::Rebuild(absl::Time deadline, const SwitchTold& told) {
+  return view_.Rebuild(std::nullopt, deadline, Telling(told));
+}
+
+absl::Status SharedTimeline::Undo(absl::Time deadline, const SwitchTold& told) {
+  return view_.Undo(std::nullopt, deadline, Telling(told));
 }
 
 }  // namespace records::services

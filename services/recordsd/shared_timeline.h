@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -9,6 +10,7 @@
 #include "eventstore/bus/group_membership.h"
 #include "projections/partitioned_view.h"
 #include "services/timeline/timeline_views.h"
+#include "services/views/managed_view.h"
 
 namespace records::services {
 
@@ -16,7 +18,7 @@ namespace records::services {
 // out: one that another has is named with where that is.
 //
 // Thread-safe. What is given to the constructor outlives it.
-class SharedTimeline final : public TimelineViews {
+class SharedTimeline final : public TimelineViews, public ManagedView {
  public:
   SharedTimeline(const eventstore::EventLog& log, const projections::Projection& projection,
                  projections::PartitionedViewOptions view, eventstore::GroupMembershipOptions group,
@@ -32,6 +34,12 @@ class SharedTimeline final : public TimelineViews {
   // (metadata "owner"); VIEW_CATCHING_UP and the like, with how long to wait.
   absl::StatusOr<TimelineCopy> Find(uint32_t partition) override;
 
+  // For operators: of the partitions that are held here.
+  std::string name() const override { return name_; }
+  records::api::v1::View Describe() const override;
+  absl::Status Rebuild(absl::Time deadline, const SwitchTold& told) override;
+  absl::Status Undo(absl::Time deadline, const SwitchTold& told) override;
+
   struct Status {
     size_t held = 0;
     size_t ready = 0;
@@ -46,7 +54,10 @@ class SharedTimeline final : public TimelineViews {
   void OnRevoked(const std::vector<uint32_t>& partitions);
   void OnSuspended(const std::vector<uint32_t>& partitions);
   absl::Status Elsewhere(uint32_t partition) const;
+  std::string OwnerOf(uint32_t partition) const;
+  projections::PartitionGoOn Telling(const SwitchTold& told) const;
 
+  const std::string name_;
   const eventstore::Sealer& sealer_;
   const projections::TimelineKeys& keys_;
   absl::Mutex mutex_;

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -25,6 +26,7 @@
 #include "services/remote/remote_gate.h"
 #include "services/remote/remote_keys.h"
 #include "services/timeline/timeline_service.h"
+#include "services/views/view_service.h"
 
 namespace records::services {
 namespace {
@@ -106,7 +108,7 @@ class ViewServer final : public RunningServer {
     RETURN_IF_ERROR(frame_.Bind());
     RETURN_IF_ERROR(MakeTimeline());
     RETURN_IF_ERROR(StartMetrics());
-    RETURN_IF_ERROR(frame_.Serve({service_.get()}));
+    RETURN_IF_ERROR(frame_.Serve({service_.get(), view_service_.get()}));
     SetHealth(false);
     return timeline_->Start();
   }
@@ -235,6 +237,9 @@ class ViewServer final : public RunningServer {
     timeline_ = std::make_unique<SharedTimeline>(*log_, *projection_, std::move(view),
                                                  std::move(group), *sealer_, *timeline_keys_);
     service_ = std::make_unique<TimelineServiceImpl>(*runtime_, *gate_, *timeline_);
+    view_service_ =
+        std::make_unique<ViewServiceImpl>(*gate_, *frame_.executor, *frame_.bulk_executor,
+                                          std::vector<ManagedView*>{timeline_.get()});
     return absl::OkStatus();
   }
 
@@ -287,6 +292,7 @@ class ViewServer final : public RunningServer {
   std::unique_ptr<RemoteGate> gate_;
   std::unique_ptr<SharedTimeline> timeline_;
   std::unique_ptr<TimelineServiceImpl> service_;
+  std::unique_ptr<ViewServiceImpl> view_service_;
   bool healthy_ = true;
   bool ledger_known_ = true;
 };

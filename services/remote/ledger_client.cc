@@ -86,6 +86,10 @@ absl::StatusOr<api::ResolveResponse> LedgerClient::Resolve(const api::ResolveReq
   return Call(*stub_, &Stub::Resolve, request);
 }
 
+absl::Status LedgerClient::AdmitOperator(const api::AdmitOperatorRequest& request) {
+  return Call(*stub_, &Stub::AdmitOperator, request).status();
+}
+
 absl::StatusOr<api::ReleaseKeysResponse> LedgerClient::ReleaseKeys(
     const api::ReleaseKeysRequest& request) {
   return Call(*stub_, &Stub::ReleaseKeys, request);

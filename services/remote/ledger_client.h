@@ -33,6 +33,8 @@ class LedgerClient {
       const records::api::v1::IntroduceViewRequest& request);
   [[nodiscard]] absl::StatusOr<records::api::v1::ResolveResponse> Resolve(
       const records::api::v1::ResolveRequest& request);
+  // OK: they may, and the trace is durable.
+  [[nodiscard]] absl::Status AdmitOperator(const records::api::v1::AdmitOperatorRequest& request);
   [[nodiscard]] absl::StatusOr<records::api::v1::ReleaseKeysResponse> ReleaseKeys(
       const records::api::v1::ReleaseKeysRequest& request);
   [[nodiscard]] absl::StatusOr<records::api::v1::ExchangeTokensResponse> ExchangeTokens(

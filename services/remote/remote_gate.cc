@@ -24,6 +24,17 @@ std::string First(const CallMetadata& metadata, const char* name) {
 
 }  // namespace
 
+template <typename Request>
+void RemoteGate::SayWhoCalls(const grpc::ServerContextBase& context, const Caller& caller,
+                             absl::string_view method, Request& request) const {
+  request.set_authorization(First(context.client_metadata(), "authorization"));
+  request.set_purpose(caller.purpose);
+  request.set_break_glass_reason(caller.break_glass_reason);
+  request.set_over_loopback(caller.peer_is_loopback);
+  request.set_method(std::string(method));
+  request.set_register_digest(register_digest_);
+}
+
 absl::StatusOr<AdmittedRead> RemoteGate::ReadFrom(Caller caller, const api::ResolveRequest& request,
                                                   api::ResolveResponse answer) const {
   const auto* access = methods_.Find(request.method());
@@ -58,13 +69,8 @@ void RemoteGate::Admit(const grpc::ServerContextBase& context, absl::string_view
   absl::StatusOr<Caller> caller = authenticator_.Admit(context);
   if (!caller.ok()) return done(caller.status());
   api::ResolveRequest request;
-  request.set_authorization(First(context.client_metadata(), "authorization"));
-  request.set_purpose(caller->purpose);
-  request.set_break_glass_reason(caller->break_glass_reason);
-  request.set_over_loopback(caller->peer_is_loopback);
-  request.set_method(std::string(method));
+  SayWhoCalls(context, *caller, method, request);
   request.set_customer(std::string(customer));
-  request.set_register_digest(register_digest_);
   auto answered = [this, caller = *std::move(caller), request,
                    done = std::move(done)](absl::StatusOr<api::ResolveResponse> answer) mutable {
     auto shared = std::make_shared<decltype(done)>(std::move(done));
@@ -113,6 +119,33 @@ absl::StatusOr<bool> RemoteGate::StillAdmitted(const AdmittedRead& read) {
                    ReadFrom(read.caller.caller, request, std::move(answer)));
   if (!StillCovers(now.caller.decision, read.caller.decision)) return PermissionDenied();
   return is_there;
+}
+
+void RemoteGate::AdmitOperator(const grpc::ServerContextBase& context, absl::string_view method,
+                               absl::AnyInvocable<void(absl::StatusOr<AdmittedOperator>)> done) {
+  absl::StatusOr<Caller> caller = authenticator_.Admit(context);
+  if (!caller.ok()) return done(caller.status());
+  api::AdmitOperatorRequest request;
+  SayWhoCalls(context, *caller, method, request);
+  AdmittedOperator admitted{
+      .caller = {.caller = *std::move(caller), .method = std::string(method), .staff = {}}};
+  auto shared = std::make_shared<decltype(done)>(std::move(done));
+  auto ask = [this, shared, admitted = std::move(admitted), request]() mutable {
+    const absl::Status answer = ledger_.AdmitOperator(request);
+    if (!answer.ok()) return (*shared)(answer);
+    request.set_again(true);
+    admitted.again = request.SerializeAsString();
+    (*shared)(std::move(admitted));
+  };
+  if (!executor_.Run(std::move(ask))) (*shared)(ServerBusy());
+}
+
+absl::Status RemoteGate::StillAdmitted(const AdmittedOperator& admitted) {
+  if (streams_.ended()) return ServerStopping();
+  if (clock_.Now() >= admitted.caller.caller.ends_at) return TokenExpired();
+  api::AdmitOperatorRequest request;
+  if (!request.ParseFromString(admitted.again)) return absl::InternalError("a call of no gate");
+  return ledger_.AdmitOperator(request);
 }
 
 }  // namespace records::services

@@ -123,14 +123,20 @@ void TimelineServiceImpl::AnswerOnce(AdmittedRead read, absl::Time deadline,
   // A write in another partition is under another root, and no part of this timeline.
   if (position->partition != partition) return Answer(read, *copy, request, response, finish);
   // No thread waits: a view that is far behind must not hold up those who need a thread.
+  auto go_on = [this, deadline, partition, &request, &response, finish, read = std::move(read),
+                copy = *copy](const absl::Status& reached) {
+    if (reached.ok()) return Answer(read, copy, request, response, finish);
+    // It stopped. Where another copy answers since, the write comes there too.
+    const auto next = views_.Find(partition);
+    if (!next.ok() || next->runner == copy.runner) return finish(reached);
+    AnswerOnce(read, deadline, request, response, finish);
+  };
   copy->runner->WhenApplied(*position, deadline,
-                            [this, &request, &response, finish, read = std::move(read),
-                             copy = *copy](absl::Status reached) {
-                              if (!reached.ok()) return finish(reached);
-                              auto answer = [this, &request, &response, finish, read, copy] {
-                                Answer(read, copy, request, response, finish);
-                              };
-                              if (!runtime_.executor.Run(std::move(answer))) finish(ServerBusy());
+                            [this, finish, go_on = std::move(go_on)](absl::Status reached) {
+                              if (!reached.ok() && !absl::IsUnavailable(reached))
+                                return finish(reached);
+                              if (!runtime_.executor.Run([go_on, reached] { go_on(reached); }))
+                                finish(ServerBusy());
                             });
 }
 

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "projections/runner.h"
@@ -38,15 +40,15 @@ class TimelineViews {
   virtual absl::StatusOr<TimelineCopy> Find(uint32_t partition) = 0;
 };
 
-// One copy for all partitions, as the server that has the log has it. What is given outlives it.
+// One copy for all partitions, as the server that has the log has it.
 class WholeTimeline final : public TimelineViews {
  public:
-  WholeTimeline(projections::Runner& runner, const projections::TimelineReader& reader)
-      : copy_{nullptr, &runner, reader} {}
-  absl::StatusOr<TimelineCopy> Find(uint32_t) override { return copy_; }
+  // `live` gives the copy that answers now; what it stands on outlives this.
+  explicit WholeTimeline(std::function<TimelineCopy()> live) : live_(std::move(live)) {}
+  absl::StatusOr<TimelineCopy> Find(uint32_t) override { return live_(); }
 
  private:
-  const TimelineCopy copy_;
+  const std::function<TimelineCopy()> live_;
 };
 
 }  // namespace records::services

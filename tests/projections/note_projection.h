@@ -20,9 +20,18 @@ class NoteProjection final : public Projection {
   uint32_t version() const override { return 1; }
   std::vector<std::string> tables() const override { return {"notes"}; }
 
+  // "end" ends its root.
+  bool EndsRoot(const eventstore::StoredEvent& event) const override {
+    return event.event.type() == "end";
+  }
+
   absl::Status Apply(const eventstore::StoredEvent& event, ViewBatch& batch) const override {
     if (unavailable) return absl::UnavailableError("not now");
     const std::string& root = event.event.stream().root();
+    if (EndsRoot(event)) {
+      batch.Delete(ViewTable(0), root);
+      return absl::OkStatus();
+    }
     auto row = batch.Get(ViewTable(0), root);
     if (!row.ok()) return row.status();
     // Written before the fold is refused: nothing of it may stay.

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "absl/time/clock.h"
+#include "eventstore/byte_search.h"
 #include "eventstore/memory_storage.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -277,7 +278,7 @@ TEST_F(PartitionedViewTest, AnUndoOfAllPassesWhatHasNothingToGoBackTo) {
   const auto view = Make();
   AcquireReady(*view, 3);
   AcquireReady(*view, 4);
-  EXPECT_TRUE(absl::IsFailedPrecondition(view->Undo(std::nullopt, Deadline())));
+  EXPECT_TRUE(absl::IsNotFound(view->Undo(std::nullopt, Deadline())));
   std::vector<uint32_t> asked;
   const auto go_on = [&](uint32_t partition, const SwitchProgress&) {
     asked.push_back(partition);
@@ -304,6 +305,32 @@ TEST_F(PartitionedViewTest, LettingGoEndsARebuildThatIsUnderWay) {
   rebuild.join();
   EXPECT_TRUE(absl::IsUnavailable(rebuilt)) << rebuilt;
   EXPECT_FALSE(IsOnDisk("p03"));
+}
+
+// DP-E4, C8
+TEST_F(PartitionedViewTest, WhoIsErasedLeavesTheFilesByItselfAlsoWhereTheirRootIsParked) {
+  const std::string words = "q7Zr-not-to-be-found-0123456789ab-any-more-Vx2";
+  const auto is_in_files = [&] {
+    const auto found = eventstore::SearchFiles({.paths = {folder_ / "notes"}, .skipped_names = {}},
+                                               std::vector<absl::string_view>{words});
+    return !found.ok() || !found->found_in.empty();
+  };
+  const auto view = Make();
+  AcquireReady(*view, 3);
+  log_.Add(NoteEvent(TestRoot(3, 1), words));
+  log_.Add(NoteEvent(TestRoot(3, 1), "bad"));
+  ASSERT_TRUE(view->WaitUntilReady(3, Deadline()).ok());
+  ASSERT_TRUE((*view->Live(3))->runner->WaitFor({3, 2}, Deadline()).ok());
+  ASSERT_TRUE(view->Rebuild(3, Deadline()).ok());  // the copy before has it too
+  EXPECT_EQ(view->ParkedRoots().size(), 1u);
+  EXPECT_TRUE(is_in_files());
+  log_.Add(NoteEvent(TestRoot(3, 1), "end"));
+  ASSERT_TRUE((*view->Live(3))->runner->WaitFor({3, 3}, Deadline()).ok());
+  EXPECT_TRUE(view->ParkedRoots().empty());
+  const absl::Time patience = Deadline();
+  while (is_in_files() && absl::Now() < patience) std::this_thread::yield();
+  EXPECT_FALSE(is_in_files());
+  EXPECT_FALSE(StatusOf(*view, 3).view.can_undo);
 }
 
 TEST_F(PartitionedViewTest, ParkedRootsAreNamedAndReplayed) {

@@ -7,6 +7,7 @@
 
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "eventstore/byte_search.h"
 #include "eventstore/status_macros.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -107,7 +108,7 @@ TEST_F(ViewTest, ARebuildCanBeUndoneAndTheOldCopyCatchesUpFirst) {
   EXPECT_EQ(Rows(*view), rows);
   ASSERT_TRUE(view->DropPrevious().ok());
   EXPECT_EQ(Folders(), 1u);
-  EXPECT_TRUE(absl::IsFailedPrecondition(view->Undo(Deadline())));
+  EXPECT_TRUE(absl::IsNotFound(view->Undo(Deadline())));
 }
 
 TEST_F(ViewTest, ManyRebuildsWhileTheLogGrowsKeepTwoCopies) {
@@ -242,6 +243,56 @@ TEST_F(ViewTest, TheStatusSaysWhatAnswersAndWhetherItCanBeUndone) {
   EXPECT_EQ(status.live, (GenerationId{2, 1}));
   EXPECT_TRUE(status.can_undo);
   EXPECT_FALSE(status.switching.has_value());
+}
+
+// What lies in the files of the view's folder, or below it.
+bool IsInFiles(const std::filesystem::path& folder, const std::string& words) {
+  const auto found = eventstore::SearchFiles({.paths = {folder.string()}, .skipped_names = {}},
+                                             std::vector<absl::string_view>{words});
+  EXPECT_TRUE(found.ok()) << found.status();
+  return found.ok() && !found->found_in.empty();
+}
+
+// DP-E4, C8
+TEST_F(ViewTest, TheBytesOfAnEndedRootLeaveTheFilesAndTheCopyBeforeWithThem) {
+  const std::string words = "q7Zr-not-to-be-found-0123456789ab-any-more-Vx2";
+  const auto view = Open();
+  log_.Add(NoteEvent(TestRoot(1, 1), words));
+  Add(50);
+  CatchUp(*view);
+  ASSERT_TRUE(view->Rebuild(Deadline()).ok());
+  EXPECT_TRUE(IsInFiles(folder_ / "notes/g1", words));
+  EXPECT_TRUE(IsInFiles(folder_ / "notes/g2", words));
+  ASSERT_TRUE(view->CleanEnded().ok());  // nothing is ended
+  EXPECT_TRUE(view->GetStatus().can_undo);
+  log_.Add(NoteEvent(TestRoot(1, 1), "end"));
+  CatchUp(*view);
+  EXPECT_EQ(view->GetStatus().runner.ended_roots, 1u);
+  ASSERT_TRUE(view->CleanEnded().ok());
+  EXPECT_FALSE(IsInFiles(folder_ / "notes", words));
+  EXPECT_EQ(Folders(), 1u);
+  // A copy that is folded later has put and deleted the rows again.
+  ASSERT_TRUE(view->Rebuild(Deadline()).ok());
+  EXPECT_FALSE(IsInFiles(folder_ / "notes", words));
+  EXPECT_TRUE(view->GetStatus().can_undo);
+  EXPECT_TRUE(view->CleanEnded().ok());
+  EXPECT_TRUE(view->GetStatus().can_undo);
+}
+
+TEST_F(ViewTest, WhatACrashKeptFromTheFilesIsRewrittenAfterTheStart) {
+  const std::string words = "q7Zr-not-to-be-found-0123456789ab-any-more-Vx2";
+  {
+    const auto view = Open();
+    log_.Add(NoteEvent(TestRoot(1, 1), words));
+    CatchUp(*view);
+    ASSERT_TRUE(view->live()->storage->Compact(ViewTable(0)).ok());  // out of the write-ahead log
+    log_.Add(NoteEvent(TestRoot(1, 1), "end"));
+    CatchUp(*view);
+  }
+  const auto view = Open();
+  EXPECT_TRUE(IsInFiles(folder_ / "notes", words));
+  ASSERT_TRUE(view->CleanEnded().ok());
+  EXPECT_FALSE(IsInFiles(folder_ / "notes", words));
 }
 
 // Error paths.

@@ -68,7 +68,7 @@ class DecideTest : public testing::Test {
 
   Names Views() const {
     return {"customer", "contact", "document", "import", "timeline", "role",
-            "access",   "ledger",  "key",      "backup", "work"};
+            "access",   "ledger",  "key",      "backup", "view",     "work"};
   }
 
   policy::Register reg_;
@@ -189,7 +189,7 @@ TEST_F(DecideTest, AnAnalystOpensNothingAndDoesNothing) {
 // CR-3.1.2a, CR-3.1.2b
 TEST_F(DecideTest, ASystemAdministratorAdministersAndOpensNothing) {
   EXPECT_THAT(OpensAnywhere("system-administrator"), IsEmpty());
-  for (const char* view : {"role", "ledger", "key", "backup"}) {
+  for (const char* view : {"role", "ledger", "key", "backup", "view"}) {
     EXPECT_TRUE(May("system-administrator", view, policy::ACTION_ADMINISTER, "system-operation"));
     for (const policy::Role& role : reg_.roles()) {
       if (role.id() == "system-administrator") continue;

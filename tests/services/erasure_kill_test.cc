@@ -110,11 +110,13 @@ class Stand {
   }
 
   ErasureWorkerOptions Options(std::function<absl::Status(absl::string_view)> before_step) {
-    const auto copy = view->live();
     ErasureWorkerOptions how;
     how.views.push_back({.name = "timeline",
-                         .runner = copy->runner.get(),
-                         .storage = copy->storage.get(),
+                         .live =
+                             [this] {
+                               const auto copy = view->live();
+                               return ErasableCopy{copy, copy->runner.get(), copy->storage.get()};
+                             },
                          .tables = {},
                          .drop_others = [this] { return view->DropPrevious(); }});
     for (size_t i = 0; i < projection->tables().size(); ++i) {

@@ -1,4 +1,6 @@
+#include <atomic>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -76,6 +78,51 @@ class ErasureServiceTest : public ServiceTest {
   const Who max_ = server_.Officer("max", {"housing-manager"}, "tenancy-management");
   const Who dora_ = server_.Officer("dora", {"data-protection-officer"}, "rights-request");
 };
+
+// Two views elsewhere may hold keys of both: the second does not wait behind the first.
+TEST_F(ErasureServiceTest, WhoIsDecidedWhileAnotherWaitsForLeasesIsFencedAtOnce) {
+  server_.Register(amy_, "R1");
+  server_.Register(amy_, "R2", "Sam Roe", "T-2");
+  const auto first = server_.Customer("R1").subject;
+  const auto second = server_.Customer("R2").subject;
+  std::atomic<bool> first_ended = false, second_ended = false;
+  server_.releases_ended = [&](const eventstore::SubjectId& subject) {
+    return subject == first ? first_ended.load() : second_ended.load();
+  };
+  const auto decide = [&](const char* reference) {
+    const auto decided = Decide(max_, PlanFor(max_, reference).reply.plan_token());
+    EXPECT_TRUE(decided.ok()) << decided.status;
+    return decided.reply.erasure();
+  };
+  const auto state = [&](const std::string& erasure) {
+    return Get(max_, erasure).reply.erasure().state();
+  };
+  const absl::Time patience = absl::Now() + absl::Seconds(60);
+  const auto fenced = [&](const eventstore::SubjectId& subject) {
+    while (!server_.keys.IsFenced(subject) && absl::Now() < patience) std::this_thread::yield();
+    return server_.keys.IsFenced(subject);
+  };
+  const std::string one = decide("R1");
+  absl::Status done;
+  std::thread worker([&] { done = server_.erasure_worker->RunPending(); });
+  EXPECT_TRUE(fenced(first));
+  const std::string two = decide("R2");
+  EXPECT_TRUE(fenced(second));
+  // Each goes on when its own leases have ended, and not before.
+  EXPECT_NE(state(one), api::ERASURE_STATE_CERTIFIED);
+  EXPECT_GT(server_.keys.HoldingsOf(second)->key_count(), 0u);
+  second_ended = true;
+  while (state(two) != api::ERASURE_STATE_CERTIFIED && absl::Now() < patience) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(state(two), api::ERASURE_STATE_CERTIFIED);
+  EXPECT_NE(state(one), api::ERASURE_STATE_CERTIFIED);
+  EXPECT_GT(server_.keys.HoldingsOf(first)->key_count(), 0u);
+  first_ended = true;
+  worker.join();
+  EXPECT_TRUE(done.ok()) << done;
+  EXPECT_EQ(state(one), api::ERASURE_STATE_CERTIFIED);
+}
 
 // DP-C4, DP-E4, C8
 TEST_F(ErasureServiceTest, AnErasedCustomerIsAsWhoNeverWas) {

@@ -18,11 +18,17 @@ TestServer::TestServer() {
   commands = std::make_unique<CommandRunner>(*runtime);
   customers = std::make_unique<CustomerServiceImpl>(MakeBackend());
   contacts = std::make_unique<ContactServiceImpl>(MakeBackend());
-  timeline_views = std::make_unique<WholeTimeline>(*timeline_runner, timeline_reader);
+  timeline_views = std::make_unique<WholeTimeline>([this] {
+    return TimelineCopy{
+        .kept = nullptr, .runner = timeline_runner.get(), .reader = timeline_reader};
+  });
   gate = std::make_unique<LocalGate>(MakeBackend());
   timelines = std::make_unique<TimelineServiceImpl>(*runtime, *gate, *timeline_views);
   access = std::make_unique<AccessServiceImpl>(
-      MakeBackend(), policy, std::vector<std::string>{kDevelopmentIssuerName}, *grants_runner);
+      MakeBackend(), policy, std::vector<std::string>{kDevelopmentIssuerName},
+      [this](eventstore::Position position, absl::Time deadline) {
+        return grants_runner->WaitFor(position, deadline);
+      });
   ledger = std::make_unique<LedgerServiceImpl>(MakeBackend());
   backup = std::make_unique<BackupServiceImpl>(MakeBackend(), backups);
   erasure_ledger = *eventstore::ErasureLedger::Open(
@@ -31,14 +37,24 @@ TestServer::TestServer() {
   erasure_register = std::make_unique<ErasureRegister>(*runtime);
   ErasureWorkerOptions how;
   how.views.push_back({.name = "timeline",
-                       .runner = timeline_runner.get(),
-                       .storage = &timeline_storage,
+                       .live =
+                           [this] {
+                             return ErasableCopy{.kept = nullptr,
+                                                 .runner = timeline_runner.get(),
+                                                 .storage = &timeline_storage};
+                           },
                        .tables = {projections::ViewTable(0)},
                        .drop_others = nullptr});
+  how.releases_ended = [this](const eventstore::SubjectId& subject) {
+    return releases_ended == nullptr || releases_ended(subject);
+  };
   erasure_worker =
       std::make_unique<ErasureWorker>(*runtime, *erasure_ledger, *erasure_register, std::move(how));
   erasures = std::make_unique<ErasureServiceImpl>(MakeBackend(), policy, *erasure_register,
                                                   *erasure_worker);
+  operator_gate = std::make_unique<LocalOperatorGate>(MakeBackend());
+  view_service = std::make_unique<ViewServiceImpl>(*operator_gate, executor, executor,
+                                                   std::vector<ManagedView*>{});
   grants_runner->Start();
   timeline_runner->Start();
   Listen();
@@ -64,6 +80,7 @@ void TestServer::Listen() {
   builder.RegisterService(ledger.get());
   builder.RegisterService(backup.get());
   builder.RegisterService(erasures.get());
+  builder.RegisterService(view_service.get());
   server_ = builder.BuildAndStart();
   ASSERT_NE(server_, nullptr);
 }

@@ -28,6 +28,8 @@
 #include "services/ledger/ledger_service.h"
 #include "services/policy/method_table.h"
 #include "services/timeline/timeline_service.h"
+#include "services/views/local_operator_gate.h"
+#include "services/views/view_service.h"
 #include "tests/services/contact_examples.h"
 #include "tests/services/temporary_folder.h"
 #include "tests/services/test_store.h"
@@ -140,9 +142,13 @@ class TestServer : public TestStore {
   eventstore::MemoryAnchorFiles erasure_files;
   std::unique_ptr<eventstore::ErasureLedger> erasure_ledger;
   std::unique_ptr<ErasureRegister> erasure_register;
+  // What other processes hold of a fenced subject; null: nothing.
+  std::function<bool(const eventstore::SubjectId&)> releases_ended;
   // Not started: a test carries erasures through with RunPending().
   std::unique_ptr<ErasureWorker> erasure_worker;
   std::unique_ptr<ErasureServiceImpl> erasures;
+  std::unique_ptr<OperatorGate> operator_gate;
+  std::unique_ptr<ViewServiceImpl> view_service;  // of no view: there are none in files here
 
  private:
   grpc::Status SendBytes(grpc::ClientContext& context, const std::string& method,

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import os
+import random
 import shutil
 import signal
 import socket
@@ -99,6 +100,48 @@ class StartTest(SystemTest):
     def test_the_data_folder_is_closed_to_others(self):
         server = self.start_server()
         self.assertEqual(stat.S_IMODE(os.stat(server.data).st_mode), 0o700)
+
+    def test_an_operator_rebuilds_a_view_and_a_kill_in_the_midst_leaves_the_one_that_answered(self):
+        server = self.start_server()
+        amy = self.token("contact-officer", "amy")
+        root = self.token("system-administrator", "root")
+        self.register(amy, "R1")
+        for number in range(20):
+            self.record(amy, "R1", f"contact {number}")
+        expected = self.summaries(amy, "R1")
+        folder = os.path.join(server.data, "views", "timeline")
+
+        def share():
+            views = self.json(root, "system-operation", "view", "status")[0]["views"]
+            self.assertEqual([view["name"] for view in views], ["grants", "timeline"])
+            return views[1]["shares"][0]
+        self.assertEqual((share()["copy"], share()["canUndo"]), ("1", False))
+        for view in ("timeline", "grants"):
+            self.ok(root, "system-operation", "view", "rebuild", "--name", view)
+        self.assertEqual((share()["copy"], share()["canUndo"]), ("2", True))
+        self.assertEqual(self.summaries(amy, "R1"), expected)
+        self.assertIn("to copy 2", self.ok(root, "system-operation", "view", "undo", "--name", "timeline"))
+        refused = self.call(amy, "service-delivery", "view", "status")
+        self.assertIn("PERMISSION_DENIED", refused.stderr)
+        seed = random.randrange(1 << 30)
+        print("seed", seed)
+        choice = random.Random(seed)
+        for _ in range(4):
+            copy = share()["copy"]
+            with subprocess.Popen([RECORDSCTL, "--server", server.listen, "--token-file", root, "--purpose",
+                                   "system-operation", "view", "rebuild", "--name", "timeline"],
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as rebuilding:
+                time.sleep(choice.random() * 0.3)  # lint: allow(sleep) when the kill comes
+                server.stop(signal.SIGKILL)
+                rebuilding.wait()
+            server.start()
+            now = share()
+            self.assertNotIn("switching", {name for name, value in now.items() if value})
+            # Not switched, or switched in whole: nothing else lies there.
+            kept = {f"g{now['copy']}"} | ({f"g{now['previousCopy']}"} - {"g0"})
+            self.assertEqual({name for name in os.listdir(folder) if name.startswith("g")}, kept)
+            self.assertTrue(now["copy"] == copy or now["previousCopy"] == copy, now)
+            self.assertEqual(self.summaries(amy, "R1"), expected)
 
     def test_one_view_alone_is_refused(self):
         said = self.assert_not_started(self.make_server("--serve", "timeline"), "ledger")

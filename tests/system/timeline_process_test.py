@@ -1,5 +1,6 @@
 """The timeline in processes of its own: fed by Kafka, sharing the customers out, asking the ledger for each answer."""
 
+import json
 import os
 import re
 import signal
@@ -177,6 +178,37 @@ class TimelineProcessTest(BusTest):
         self.assertIn("certified", said)
         # The view has folded the fence: its rows are those of the ledger's view, in which R1 has none.
         self.assertIn("PERMISSION_DENIED", self.ask(view, "R1").stderr)
+
+    def test_an_operator_rebuilds_it_and_goes_back_while_it_answers(self):
+        self.register_all()
+        view = self.start_view("one")
+        root = self.token("system-administrator", "root")
+
+        def operate(*words, token=root):
+            return self.ctl("--token-file", token, "--purpose", "system-operation", "--json", "view", *words,
+                            server=view)
+        expected = {customer: self.ask(view, customer).stdout for customer in CUSTOMERS}
+        status = json.loads(operate("status").stdout)["views"][0]
+        self.assertEqual([(share["state"], share["copy"], share["canUndo"]) for share in status["shares"]],
+                         [("VIEW_STATE_ANSWERS", "1", False)] * 16)
+        self.assertIn("VIEW_NOTHING_TO_UNDO", operate("undo", "--name", "timeline").stderr)
+        self.assertIn("PERMISSION_DENIED", operate("rebuild", "--name", "timeline", token=self.amy).stderr)
+        for verb, copy in (("rebuild", "2"), ("undo", "1"), ("undo", "2")):
+            command = [RECORDSCTL, "--server", view.listen, "--token-file", root, "--purpose", "system-operation",
+                       "--json", "view", verb, "--name", "timeline"]
+            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as changing:
+                asked = 0
+                while changing.poll() is None or asked == 0:
+                    customer = CUSTOMERS[asked % len(CUSTOMERS)]
+                    self.assertEqual(self.ask(view, customer).stdout, expected[customer])
+                    asked += 1
+                said, problem = changing.communicate(timeout=PATIENCE_SECONDS)
+                self.assertEqual(changing.returncode, 0, problem)
+            shares = json.loads(said)["shares"]
+            self.assertEqual({(share["copy"], share["canUndo"]) for share in shares}, {(copy, True)})
+        # What is written now comes to the copy that answers now.
+        token = self.record(self.amy, "R1", "after it all")["token"]
+        self.assertIn("after it all", self.ask(view, "R1", "--read-your-write", token).stdout)
 
     def test_a_start_says_what_is_missing_or_wrong(self):
         def refused(*flags):

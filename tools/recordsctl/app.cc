@@ -168,6 +168,7 @@ int ParseAndRun(int argc, const char* const* argv, Session& session) {
   AddSubjectCommands(app, session);
   AddBusCommands(app, session);
   AddWorkCommands(app, session);
+  AddViewCommands(app, session);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -20,6 +20,7 @@ void AddKeyCommands(CLI::App& app, Session& session);
 void AddBackupCommands(CLI::App& app, Session& session);
 void AddBusCommands(CLI::App& app, Session& session);
 void AddWorkCommands(CLI::App& app, Session& session);
+void AddViewCommands(CLI::App& app, Session& session);
 void AddImportCommands(CLI::App& app, Session& session);
 
 }  // namespace records::tools

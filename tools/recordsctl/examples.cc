@@ -147,6 +147,13 @@ constexpr std::pair<absl::string_view, absl::string_view> kExamples[] = {
       --erasure-ledger /safe/erasure.ledger --master-key /safe/master.key --to /srv/records \
       --checkpoint checkpoint.note --tail-kafka-settings relay.properties
 )"},
+    {"view status", R"(  recordsctl --purpose system-operation view status
+  recordsctl --purpose system-operation --server timeline-1.internal:7400 view status
+)"},
+    {"view rebuild", R"(  recordsctl --purpose system-operation view rebuild --name timeline
+)"},
+    {"view undo", R"(  recordsctl --purpose system-operation view undo --name timeline
+)"},
 };
 
 }  // namespace
