@@ -39,7 +39,8 @@ absl::StatusOr<KafkaClient> OpenKafkaClient(rd_kafka_type_t type, const KafkaSet
   rd_kafka_conf_set_log_cb(configuration.get(), nullptr);
   rd_kafka_conf_set_events(configuration.get(), events);
   rd_kafka_t* client = rd_kafka_new(type, configuration.get(), why, sizeof why);
-  if (client == nullptr) return absl::InvalidArgumentError(absl::StrCat("Kafka client: ", why));
+  // Out of descriptors or threads, or a certificate that is just being replaced: may pass.
+  if (client == nullptr) return absl::UnavailableError(absl::StrCat("Kafka client: ", why));
   configuration.release();  // the client's now
   return KafkaClient(client);
 }

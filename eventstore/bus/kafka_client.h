@@ -24,7 +24,7 @@ using KafkaClient = std::unique_ptr<rd_kafka_t, KafkaClientDeleter>;
 using KafkaProperties = std::vector<std::pair<std::string, std::string>>;
 
 // Makes a client of librdkafka that logs nothing. `events` (RD_KAFKA_EVENT_*) come on its main
-// queue. kInvalidArgument: a property is not one of its.
+// queue. kInvalidArgument: a property is not one of its. kUnavailable: it cannot be made just now.
 absl::StatusOr<KafkaClient> OpenKafkaClient(rd_kafka_type_t type, const KafkaSettings& settings,
                                             const KafkaProperties& more, int events = 0);
 

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "absl/status/status.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -52,6 +53,29 @@ absl::Status CheckMode(const std::string& path) {
       absl::StrCat(path, " holds a secret and others may open it: chmod 600 ", path));
 }
 
+// Off this machine nothing goes in the clear, nor to whoever has any certificate.
+absl::Status CheckTransport(const std::string& path,
+                            const std::vector<std::pair<std::string, std::string>>& properties) {
+  bool is_remote = false;
+  bool is_encrypted = false;
+  bool checks_name = true;
+  for (const auto& [name, value] : properties) {
+    if (name == kServers) {
+      for (const absl::string_view server : absl::StrSplit(value, ',')) {
+        is_remote = is_remote || !IsLoopback(absl::StripAsciiWhitespace(server));
+      }
+    }
+    const std::string word = absl::AsciiStrToLower(value);
+    if (name == "security.protocol") is_encrypted = word == "ssl" || word == "sasl_ssl";
+    if (name == "ssl.endpoint.identification.algorithm") checks_name = word != "none";
+  }
+  if (!is_remote || (is_encrypted && checks_name)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(path,
+                   " names brokers that are not on this machine: security.protocol must be ssl or "
+                   "sasl_ssl, and ssl.endpoint.identification.algorithm not none"));
+}
+
 }  // namespace
 
 absl::StatusOr<KafkaSettings> KafkaSettings::FromAddress(absl::string_view address) {
@@ -89,6 +113,7 @@ absl::StatusOr<KafkaSettings> KafkaSettings::FromFile(const std::string& path) {
   }
   if (!has_servers) return absl::InvalidArgumentError(absl::StrCat(path, " has no ", kServers));
   if (has_secret) RETURN_IF_ERROR(CheckMode(path));
+  RETURN_IF_ERROR(CheckTransport(path, properties));
   return KafkaSettings(std::move(properties));
 }
 

@@ -20,7 +20,8 @@ class KafkaSettings {
   static absl::StatusOr<KafkaSettings> FromAddress(absl::string_view address);
 
   // Lines `name=value` with # comments: bootstrap.servers, security.protocol, sasl.* and ssl.*
-  // only, the rest is the program's to set. kInvalidArgument names the line, never its value.
+  // only, the rest is the program's to set. kInvalidArgument names the line, never its value; also
+  // for brokers off this machine without TLS.
   // kNotFound: no such file. kPermissionDenied: it holds a secret and others may read it (chmod
   // 600).
   static absl::StatusOr<KafkaSettings> FromFile(const std::string& path);

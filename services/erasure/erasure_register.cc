@@ -91,11 +91,14 @@ absl::Status ErasureRegister::Fold(const StoredEvent& stored) {
     ASSIGN_OR_RETURN(const auto facts, FactsOf<ev::ErasureConfirmed>(stored));
     ASSIGN_OR_RETURN(ErasureEntry * entry, Decided(facts.erasure()));
     entry->confirmations.push_back({facts.stream(), ActorOf(stored), recorded_at});
-  } else {
+  } else if (Is<ev::ErasureAcknowledged>(stored)) {
     ASSIGN_OR_RETURN(const auto facts, FactsOf<ev::ErasureAcknowledged>(stored));
     ASSIGN_OR_RETURN(ErasureEntry * entry, Decided(facts.erasure()));
     entry->acknowledged = true;
     entry->objection = facts.objection();
+  } else {
+    return absl::DataLossError(absl::StrCat("the register of erasures holds ", stored.event.type(),
+                                            ", which it does not know"));
   }
   return absl::OkStatus();
 }

@@ -19,7 +19,9 @@ absl::Status UnknownRecord() {
 
 absl::Status ErasureServiceImpl::FillConfirmations(const ErasureEntry& entry,
                                                    api::Erasure& erasure) const {
-  std::set<std::string> awaited = taken_streams_;
+  // What a restore replays was told when it was decided first, and is not told again.
+  const bool is_told = entry.ground != ev::ERASURE_GROUND_REPLAYED;
+  std::set<std::string> awaited = is_told ? taken_streams_ : std::set<std::string>();
   for (const ErasureConfirmation& one : entry.confirmations) {
     awaited.erase(one.stream);
     api::ErasureConfirmation& confirmation = *erasure.add_confirmations();
@@ -56,6 +58,13 @@ absl::StatusOr<Plan> ErasureServiceImpl::Confirm(const Authorised& caller,
   ASSIGN_OR_RETURN(const std::optional<ErasureEntry> entry,
                    FindTold(caller.work_stream, request.reference()));
   if (!entry.has_value()) return UnknownRecord();
+  // The record is on the streams from the decision on: until the fence more may be written, opened
+  // and published about the subject, and a word given now would not hold.
+  if (!backend_.runtime.keys.IsFenced(entry->subject)) {
+    return Refusal(absl::StatusCode::kUnavailable, "ERASURE_BEGINS",
+                   "The subject is not fenced yet. Drop what has come since, then confirm again.")
+        .RetryAfter(absl::Seconds(1));
+  }
   for (const ErasureConfirmation& one : entry->confirmations) {
     if (one.stream != caller.work_stream || one.confirmed_by != caller.staff.subject) continue;
     return Refusal(absl::StatusCode::kFailedPrecondition, "ALREADY_CONFIRMED",

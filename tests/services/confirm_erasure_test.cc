@@ -66,6 +66,20 @@ TEST_F(ConfirmErasureTest, AnErasureNamesWhoDroppedThePersonAndWhoIsWaitedFor) {
   EXPECT_GE(erasure.confirmations(0).confirmed_at_us(), erasure.decided_at_us());
 }
 
+// Until then more may be recorded about the subject, and reach the one who confirmed.
+TEST_F(ConfirmErasureTest, NobodyConfirmsBeforeTheSubjectIsFenced) {
+  Decide("R1");
+  const std::string reference = ErasedReference(repairs_, "repairs.v1");
+  const std::string id = NewRequestId();
+  const auto early = Confirm(repairs_, "repairs.v1", reference, id);
+  EXPECT_EQ(early.reason(), "ERASURE_BEGINS");
+  EXPECT_TRUE(absl::IsUnavailable(early.status)) << early.status;
+  EXPECT_TRUE(DetailsOf(early.status).retry_after.has_value());
+  EXPECT_THAT(ConfirmedStreams(Newest()), IsEmpty());
+  ASSERT_TRUE(server_.erasure_worker->RunPending().ok());
+  EXPECT_TRUE(Confirm(repairs_, "repairs.v1", reference, id).ok());
+}
+
 TEST_F(ConfirmErasureTest, EachErasureIsConfirmedByItself) {
   server_.Register(amy_, "R2", "Sam Roe", "T-2");
   Erase("R1");

@@ -93,8 +93,8 @@ class WorkTest : public ServiceTest {
     if (anonymous) request.clear_advice();
     Split(customer, request);
   }
-  // Erases a customer, to the certificate.
-  void Erase(const std::string& customer) {
+  // Decides the erasure of a customer, and does no more of it.
+  void Decide(const std::string& customer) {
     api::v1::PlanErasureRequest plan;
     plan.set_customer(customer);
     const auto planned =
@@ -106,6 +106,10 @@ class WorkTest : public ServiceTest {
     const auto decided =
         server_.Send<api::v1::EraseSubjectResponse>(max_, "ErasureService/EraseSubject", erase);
     EXPECT_TRUE(decided.ok()) << decided.status;
+  }
+  // Erases a customer, to the certificate.
+  void Erase(const std::string& customer) {
+    Decide(customer);
     const absl::Status done = server_.erasure_worker->RunPending();
     EXPECT_TRUE(done.ok()) << done;
   }

@@ -127,6 +127,18 @@ class ExamplesTest(BusTest):
         self.run_repairs()
         self.assertEqual(self.confirmations(), ["repairs.v1"])
 
+    def test_a_system_stops_where_a_record_is_missing_before_the_next(self):
+        self.record_matters()
+        self.run_example("repairs_system.py", "repairs", self.repairs)
+        done = self.jobs()
+        with contextlib.closing(sqlite3.connect(self.store_of("repairs_system.py", "repairs"))) as store, store:
+            store.execute("DELETE FROM heads")  # as if what came last had never come
+        self.split("damp_noise_and_question")
+        self.wait_until_published()
+        said = self.run_example("repairs_system.py", "repairs", self.repairs, expected=1)
+        self.assertIn("one is missing before", said)
+        self.assertEqual(self.jobs(), done)
+
     # CR-2.4b, CR-3.1.2b: by the rules of the brokers.
     def test_a_system_cannot_read_the_topic_of_another(self):
         self.record_matters()

@@ -6,6 +6,7 @@ is done twice and nothing is left out. A record holds a reference; what it leads
 import contextlib
 import sqlite3
 import sys
+import time
 import uuid
 from pathlib import Path
 
@@ -39,7 +40,7 @@ class Subscriber:
                     self.erase(event, forget)
                 with self.store:  # one transaction
                     if previous and not self.store.execute("DELETE FROM heads WHERE id = ?", (previous,)).rowcount:
-                        if record.partition() not in self.topic.fresh:  # else retention may have taken it
+                        if record.offset() >= self.topic.begun_in_the_midst.get(record.partition(), 0):
                             raise SystemExit(f"{self.topic.name}: one is missing before {event['id']}, or comes twice")
                     self.store.execute("INSERT INTO heads VALUES (?)", (event["id"],))
                     if event["type"] != ERASED:
@@ -58,8 +59,16 @@ class Subscriber:
 
     def erase(self, event, forget):
         """Dropped for good, then confirmed, then passed: whatever dies in between, all is done again."""
-        with self.store:
-            forget(self.store, event["subject"])
         confirmed = erasure.ConfirmErasureRequest(request_id=str(uuid.uuid5(uuid.NAMESPACE_OID, event["id"])),
                                                   stream=self.stream, reference=event.data)
-        self.erasures.ConfirmErasure(confirmed, metadata=self.who, timeout=30)
+        while True:
+            with self.store:
+                forget(self.store, event["subject"])
+            try:
+                return self.erasures.ConfirmErasure(confirmed, metadata=self.who, timeout=30)
+            except grpc.RpcError as error:
+                if error.code() == grpc.StatusCode.FAILED_PRECONDITION:  # confirmed before, by hand
+                    return None
+                if error.code() != grpc.StatusCode.UNAVAILABLE:
+                    raise
+            time.sleep(1)  # until the ledger has closed the record; what came by then is dropped too

@@ -10,7 +10,7 @@ class Topic:
 
     def __init__(self, given, stream, places):
         self.name, self.once, self.places = f"{given.prefix}.{stream}", given.once, places
-        self.fresh, self.at_end = set(), set()  # partitions
+        self.begun_in_the_midst, self.at_end = {}, set()  # by partition: what was written before is taken on trust
         self.consumer = confluent_kafka.Consumer({
             "group.id": f"{given.prefix}.{given.group}", "isolation.level": "read_committed",
             "enable.auto.commit": False, "enable.partition.eof": True, **arguments.kafka_properties(given)})
@@ -18,9 +18,11 @@ class Topic:
 
     def start_where_the_store_is(self, consumer, partitions):
         known = self.places()
-        self.fresh = {one.partition for one in partitions if one.partition not in known}
         for one in partitions:
             one.offset = known.get(one.partition, confluent_kafka.OFFSET_BEGINNING)
+            low, high = consumer.get_watermark_offsets(one, timeout=30)
+            if one.partition not in known and low > 0:  # retention has taken what their chains began with
+                self.begun_in_the_midst[one.partition] = high
         consumer.assign(partitions)
 
     def events(self):

@@ -61,8 +61,20 @@ TEST_F(KafkaSettingsTest, AFileSaysHowABrokerElsewhereIsReached) {
                           Pair("security.protocol", "sasl_ssl"), Pair("sasl.password", "a=b")));
 }
 
+TEST_F(KafkaSettingsTest, AFileForBrokersElsewhereWithoutTlsIsRefused) {
+  const std::string remote = "bootstrap.servers=localhost:1, kafka.example:9093\n";
+  for (const char* more :
+       {"", "security.protocol=plaintext\n", "security.protocol=sasl_plaintext\n",
+        "security.protocol=ssl\nssl.endpoint.identification.algorithm=none\n"}) {
+    const auto status = KafkaSettings::FromFile(Write(remote + more)).status();
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << more << status;
+    EXPECT_THAT(status.message(), HasSubstr("sasl_ssl"));
+  }
+  EXPECT_TRUE(KafkaSettings::FromFile(Write(remote + "security.protocol=SSL\n")).ok());
+}
+
 TEST_F(KafkaSettingsTest, ASecretThatOthersMayReadIsRefused) {
-  const std::string text = "bootstrap.servers=kafka.example:9093\nsasl.password=hunter2\n";
+  const std::string text = "bootstrap.servers=localhost:9093\nsasl.password=hunter2\n";
   const auto status = KafkaSettings::FromFile(Write(text, 0640)).status();
   EXPECT_TRUE(absl::IsPermissionDenied(status)) << status;
   EXPECT_THAT(status.message(), HasSubstr("chmod 600"));

@@ -16,18 +16,18 @@ using namespace testing_support;  // NOLINT(build/namespaces)
 
 struct Step {
   const char* name;
-  int key;  // of Kafka's protocol: kafka.apache.org/protocol, "API keys"
-  int nth;
+  int key;      // of Kafka's protocol: kafka.apache.org/protocol, "API keys"
+  int commits;  // that were asked for before
 };
 constexpr Step kSteps[] = {
-    {"taking over (InitProducerId)", 22, 1},
-    {"reading where to go on (Fetch)", 1, 1},
-    {"adding partitions to the first transaction", 24, 1},
-    {"the first records of the first transaction", 0, 1},
-    {"committing the first transaction (EndTxn)", 26, 1},
-    {"adding partitions to a later transaction", 24, 4},
-    {"the records of a later transaction", 0, 4},
-    {"committing a later transaction (EndTxn)", 26, 4},
+    {"taking over (InitProducerId)", 22, 0},
+    {"reading where to go on (Fetch)", 1, 0},
+    {"adding partitions to the first transaction", 24, 0},
+    {"the first records of the first transaction", 0, 0},
+    {"committing the first transaction (EndTxn)", 26, 0},
+    {"adding partitions to a later transaction", 24, 2},
+    {"the first records of a later transaction", 0, 2},
+    {"committing a later transaction (EndTxn)", 26, 2},
 };
 constexpr const char* kMoments[] = {"before", "after", "answered"};
 
@@ -38,7 +38,7 @@ TEST_F(RelayStepsTest, KilledAtEachStepOfATransactionNothingIsMissingAndNothingT
   uint64_t seed = 1;
   for (const Step& step : kSteps) {
     for (const char* moment : kMoments) {
-      const auto relay = Start(seed++, absl::StrCat(step.key, " ", moment, " ", step.nth));
+      const auto relay = Start(seed++, absl::StrCat(step.key, " ", moment, " ", step.commits));
       ASSERT_TRUE(relay->WaitUntilKilled(absl::Now() + kBrokerTimeout))
           << step.name << ": " << moment << ": never came";
       std::printf("killed: %s: %s\n", step.name, moment);
