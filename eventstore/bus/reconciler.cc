@@ -60,11 +60,16 @@ void Reconciler::Run() {
 
 absl::Status Reconciler::CheckTopic(TopicReader& reader) {
   const std::string topic = LogTopic(options_.prefix);
+  return CheckThere(reader, topic,
+                    std::any_of(checks_.begin(), checks_.end(), [&](const TopicCheck& check) {
+                      return relay_.Published(check.last().partition).sequence > 0;
+                    }));
+}
+
+absl::Status Reconciler::CheckThere(TopicReader& reader, const std::string& topic,
+                                    bool has_published) {
   const auto count = reader.CountPartitions(topic, options_.broker_timeout);
-  const bool published = std::any_of(checks_.begin(), checks_.end(), [&](const TopicCheck& check) {
-    return relay_.Published(check.last().partition).sequence > 0;
-  });
-  if (absl::IsNotFound(count.status()) && published) {
+  if (absl::IsNotFound(count.status()) && has_published) {
     Note(absl::FailedPreconditionError(
         absl::StrCat("TOPIC_GONE: ", topic, " had what was published, and is not there")));
   }
@@ -83,17 +88,24 @@ absl::Status Reconciler::RunRound(TopicReader& reader) {
   return options_.work == nullptr ? absl::OkStatus() : RunStreams(reader);
 }
 
+// One that cannot be read holds up none of the others.
 absl::Status Reconciler::RunStreams(TopicReader& reader) {
   if (stream_checks_.empty()) RETURN_IF_ERROR(FindStreamPartitions(reader));
-  for (size_t i = 0; i < stream_checks_.size(); ++i) {
-    StreamCheck& check = stream_checks_[i];
-    const Position published =
-        relay_.PublishedTo(check.topic(), static_cast<size_t>(check.partition()));
-    RETURN_IF_ERROR(ReadPartition(
-        reader, WorkTopic(options_.prefix, check.topic()), check.partition(), check.next_offset(),
-        [&check](const BusRecord& record) { return check.Take(record); }));
-    Note(check.CheckEnd(std::exchange(owed_by_streams_[i], published)));
+  absl::Status first;
+  for (size_t i = 0; i < stream_checks_.size() && !Stopping(); ++i) {
+    first.Update(RunStream(reader, stream_checks_[i], owed_by_streams_[i]));
   }
+  return first;
+}
+
+absl::Status Reconciler::RunStream(TopicReader& reader, StreamCheck& check, Position& owed) {
+  const std::string topic = WorkTopic(options_.prefix, check.topic());
+  const Position published =
+      relay_.PublishedTo(check.topic(), static_cast<size_t>(check.partition()));
+  RETURN_IF_ERROR(CheckThere(reader, topic, published.sequence > 0));
+  RETURN_IF_ERROR(ReadPartition(reader, topic, check.partition(), check.next_offset(),
+                                [&check](const BusRecord& record) { return check.Take(record); }));
+  Note(check.CheckEnd(std::exchange(owed, published)));
   return absl::OkStatus();
 }
 

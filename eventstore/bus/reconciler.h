@@ -64,7 +64,9 @@ class Reconciler {
   absl::Status RunRound(TopicReader& reader);
   // Whether the topic is there at all.
   absl::Status CheckTopic(TopicReader& reader);
+  absl::Status CheckThere(TopicReader& reader, const std::string& topic, bool has_published);
   absl::Status RunStreams(TopicReader& reader);
+  absl::Status RunStream(TopicReader& reader, StreamCheck& check, Position& owed);
   absl::Status FindStreamPartitions(TopicReader& reader);
   // Gives every new record of a partition to `take`, up to its end.
   absl::Status ReadPartition(TopicReader& reader, const std::string& topic, int32_t partition,

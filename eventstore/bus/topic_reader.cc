@@ -12,6 +12,8 @@ namespace {
 
 // A transaction ends with a marker that has an offset and is no record.
 constexpr int64_t kLookBackFirst = 64;
+// Sixteen of the largest events.
+constexpr size_t kPageBytesMax = 8 * 1024 * 1024;
 
 struct MessageDeleter {
   void operator()(rd_kafka_message_t* message) const { rd_kafka_message_destroy(message); }
@@ -214,7 +216,8 @@ absl::Status TopicReader::Rest() {
 absl::StatusOr<TopicReader::Page> TopicReader::Read(size_t records_max, absl::Duration wait) {
   Page page;
   const Deadline deadline(wait);
-  while (page.records.size() < records_max && !page.at_end) {
+  size_t bytes = 0;
+  while (page.records.size() < records_max && bytes < kPageBytesMax && !page.at_end) {
     const Message message(
         rd_kafka_consumer_poll(client_.get(), KafkaMilliseconds(deadline.Left())));
     if (message == nullptr) {
@@ -225,6 +228,7 @@ absl::StatusOr<TopicReader::Page> TopicReader::Read(size_t records_max, absl::Du
       page.at_end = true;
     } else if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
       page.records.push_back(RecordOf(*message));
+      bytes += page.records.back().SizeEstimate();
     } else if (!IsLostConnection(message->err)) {
       return KafkaStatus(message->err, "reading");
     }

@@ -58,7 +58,8 @@ class TopicReader {
   // Ends reading, until the next Seek(): a reader that rests asks brokers for nothing.
   [[nodiscard]] absl::Status Rest();
 
-  // The next records: what is there within `wait`, at most `records_max`; empty when nothing is.
+  // The next records: what is there within `wait`, at most `records_max` and little above 8 MiB;
+  // empty when nothing is.
   // `at_end` tells whether all that was committed has been read.
   struct Page {
     std::vector<BusRecord> records;

@@ -45,6 +45,9 @@ void Server::Parts::AddPublisherGauges(std::vector<Gauge>& gauges) {
       [](Status status) { return status.sessions; });
   add("records_relay_compared", "Published records read back and held against the log",
       [](Status status) { return status.compared; });
+  add("records_relay_compared_rounds",
+      "Rounds in which all that was published was read back; one that stands still needs a look",
+      [](Status status) { return status.rounds; });
   add("records_relay_differences", "Differences between topic and log; any needs a person",
       [](Status status) { return status.differences; });
 }
@@ -52,12 +55,14 @@ void Server::Parts::AddPublisherGauges(std::vector<Gauge>& gauges) {
 void Server::Parts::WatchPublisher() {
   if (publisher == nullptr) return;
   const PublisherStatus status = publisher->GetStatus();
-  const std::string said = absl::StrCat(status.state, " ", status.why, status.difference);
+  const std::string said =
+      absl::StrCat(status.state, " ", status.why, status.difference, status.unread);
   if (said == publisher_said) return;
   publisher_said = said;
   const bool needs_a_hand = status.state == "refused" || status.state == "fenced";
   Log(needs_a_hand ? LogLevel::kError : LogLevel::kInfo, "relay",
       {{"state", status.state}, {"why", status.why}});
+  if (!status.unread.empty()) Log(LogLevel::kInfo, "topic_unread", {{"why", status.unread}});
   if (!status.difference.empty()) {
     Log(LogLevel::kError, "topic_differs", {{"why", status.difference}});
   }

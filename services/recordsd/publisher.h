@@ -24,6 +24,8 @@ struct PublisherStatus {
   uint64_t compared = 0;
   uint64_t differences = 0;
   std::string difference;  // the first; empty: none
+  uint64_t rounds = 0;     // in which all was read back
+  std::string unread;      // why the last round was not finished; empty: it was
 };
 
 // What is durable in the log and not known to be in Kafka.

@@ -51,7 +51,9 @@ class KafkaPublisher final : public Publisher {
             .sessions = status.sessions,
             .compared = reconciled.compared,
             .differences = reconciled.differences,
-            .difference = std::string(reconciled.difference.message())};
+            .difference = std::string(reconciled.difference.message()),
+            .rounds = reconciled.rounds,
+            .unread = std::string(reconciled.error.message())};
   }
 
   PublisherLag MeasureLag() const override {

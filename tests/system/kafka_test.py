@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import (BROKER_SECONDS, PATIENCE_SECONDS, RECORDSD, ROOT, BusTest, SystemTest, main,  # noqa: E402
+from harness import (BROKER_SECONDS, PATIENCE_SECONDS, RECORDSD, ROOT, BusTest, Server, SystemTest, main,  # noqa: E402
                      wait_until)
 
 CANARY = "kafka-canary-boiler"
@@ -122,6 +122,19 @@ class KafkaTest(BusTest):
         self.assertEqual(self.gauge("records_relay_running"), 0)
         self.record(self.amy, "R2", "the server goes on")
         self.assertEqual(self.kcat("%p/%o "), before)
+
+    def test_a_server_whose_relay_is_fenced_says_so_and_ends(self):
+        first = self.serve()
+        self.register(self.amy, "R1")
+        self.wait_until_published()
+        os.mkdir(self.path("second"))
+        second = Server(self.path("second"), *self.flags).start()
+        self.addCleanup(second.end)
+        wait_until(lambda: '"state":"refused"' in second.log(), "the second server to see another log", BROKER_SECONDS)
+        self.record(self.amy, "R1", "what the first would publish")
+        wait_until(lambda: first.process.poll() is not None, "the first server to end", BROKER_SECONDS)
+        self.assertNotEqual(first.process.returncode, 0)
+        self.assertIn("relay_fenced", first.log())
 
     def test_wrong_options_end_the_start_with_what_to_do(self):
         open_to_all = self.write("open.properties", "bootstrap.servers=x:1\nsasl.password=s3cret\n", 0o644)

@@ -26,16 +26,22 @@ class ViewProcess(Server):
 
 
 class TimelineProcessTest(BusTest):
+    """On a broker that demands passwords and rules of access."""
+
+    BROKER_FLAGS = ("--secure",)
+
     def setUp(self):
         super().setUp()
-        self.make_topics("--kafka", self.address, "--without-acls")
+        self.make_topics("--kafka-settings", self.settings_of("admin"))
         done = subprocess.run([os.path.join(ROOT, "tools", "service-certificates"), self.path("certificates")],
                               capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.services = f"127.0.0.1:{free_ports(1)[0]}"
-        self.bus = ("--kafka", self.address, "--kafka-prefix", self.prefix)
-        self.start_server(*self.bus, "--services-listen", self.services, *self.shown("ledger"))
+        self.start_server(*self.bus("relay"), "--services-listen", self.services, *self.shown("ledger"))
         self.amy = self.token("contact-officer", "amy")
+
+    def bus(self, principal):
+        return ("--kafka-settings", self.settings_of(principal), "--kafka-prefix", self.prefix)
 
     def shown(self, name):
         """What a service shows to others."""
@@ -43,7 +49,7 @@ class TimelineProcessTest(BusTest):
                 self.path("certificates", name + ".key"), "--service-ca", self.path("certificates", "ca.pem"))
 
     def view(self, name, *flags):
-        view = ViewProcess(self.folder, name, (*self.bus, "--ledger", self.services, *self.shown("timeline"),
+        view = ViewProcess(self.folder, name, (*self.bus("views"), "--ledger", self.services, *self.shown("timeline"),
                                                "--token-issuer", "records-development=" + os.path.join(
                                                    self.server.data, "development-issuer.jwks.json"), *flags))
         self.addCleanup(view.end)
@@ -220,10 +226,11 @@ class TimelineProcessTest(BusTest):
         issuer = ("--token-issuer", "records-development=" + os.path.join(self.server.data,
                                                                          "development-issuer.jwks.json"))
         self.assertIn("--kafka", refused(*issuer))
-        self.assertIn("--ledger", refused(*issuer, *self.bus))
-        self.assertIn("--service-certificate", refused(*issuer, *self.bus, "--ledger", self.services))
+        self.assertIn("--ledger", refused(*issuer, *self.bus("views")))
+        self.assertIn("--service-certificate", refused(*issuer, *self.bus("views"), "--ledger", self.services))
         # The ledger's own certificate is of no view.
-        self.assertIn("SERVICE_UNKNOWN", refused(*issuer, *self.bus, "--ledger", self.services, *self.shown("ledger")))
+        self.assertIn("SERVICE_UNKNOWN",
+                      refused(*issuer, *self.bus("views"), "--ledger", self.services, *self.shown("ledger")))
 
 
 if __name__ == "__main__":

@@ -158,28 +158,40 @@ TEST_F(WorkRelayTest, ATopicWhosePartitionsDoNotDivideThoseOfTheLogIsRefused) {
   EXPECT_THAT(std::string(status.message()), StartsWith("TOPIC_PARTITIONS"));
 }
 
-TEST_F(WorkRelayTest, TheReconcilerReadsTheStreamsAndSeesASecondWriter) {
-  Append(60);
-  Relay relay(files_.log(), WorkOptions());
-  relay.Start();
-  WaitForAll(relay);
-  Reconciler reconciler(files_.log(), relay,
-                        {.settings = broker_->settings(),
-                         .prefix = prefix_,
-                         .work = &files_.work(),
-                         .between_rounds = absl::Milliseconds(50)});
-  reconciler.Start();
-  const auto wait_until = [&](auto condition) {
+class WorkReconcilerTest : public WorkRelayTest {
+ protected:
+  // Published, and each on the log's topic and on one stream compared.
+  void Begin(int events) {
+    Append(events);
+    relay_.Start();
+    WaitForAll(relay_);
+    reconciler_.Start();
+    const uint64_t all = 2 * static_cast<uint64_t>(events);
+    const auto clean =
+        WaitUntil([all](const ReconcilerStatus& now) { return now.compared == all; });
+    EXPECT_EQ(clean.compared, all);
+    EXPECT_EQ(clean.differences, 0u) << clean.difference;
+  }
+  template <typename Condition>
+  ReconcilerStatus WaitUntil(Condition condition) {
     const absl::Time deadline = absl::Now() + kBrokerTimeout;
-    while (!condition(reconciler.GetStatus()) && absl::Now() < deadline) {
+    while (!condition(reconciler_.GetStatus()) && absl::Now() < deadline) {
       absl::SleepFor(absl::Milliseconds(5));  // lint: allow(sleep) leaves the broker the processor
     }
-    return reconciler.GetStatus();
-  };
-  // Each event is on the log's topic and on one stream.
-  const auto clean = wait_until([](const ReconcilerStatus& now) { return now.compared == 120; });
-  EXPECT_EQ(clean.compared, 120u);
-  EXPECT_EQ(clean.differences, 0u) << clean.difference;
+    return reconciler_.GetStatus();
+  }
+
+  Relay relay_{files_.log(), WorkOptions()};
+  Reconciler reconciler_{files_.log(),
+                         relay_,
+                         {.settings = broker_->settings(),
+                          .prefix = prefix_,
+                          .work = &files_.work(),
+                          .between_rounds = absl::Milliseconds(50)}};
+};
+
+TEST_F(WorkReconcilerTest, ReadsTheStreamsAndSeesASecondWriter) {
+  Begin(60);
   BusRecord again;
   for (int32_t i = 0; i < kStreamPartitions && !again.value; ++i) {
     const auto records = Records("contacts.v1", i);
@@ -189,8 +201,22 @@ TEST_F(WorkRelayTest, TheReconcilerReadsTheStreamsAndSeesASecondWriter) {
                                                {.transactional_id = prefix_ + "-intruder"});
   ASSERT_TRUE(intruder.ok()) << intruder.status();
   ASSERT_TRUE((*intruder)->Write({again}).ok());
-  const auto seen = wait_until([](const ReconcilerStatus& now) { return now.differences > 0; });
+  const auto seen = WaitUntil([](const ReconcilerStatus& now) { return now.differences > 0; });
   EXPECT_THAT(std::string(seen.difference.message()), StartsWith("EVENT_REPEATED"));
+}
+
+TEST_F(WorkReconcilerTest, NamesAStreamThatWasDeletedAndThatTheRoundsAreNotWhole) {
+  Begin(60);
+  auto admin = TopicAdmin::Open(broker_->settings());
+  ASSERT_TRUE(admin.ok()) << admin.status();
+  ASSERT_TRUE((*admin)->Delete(WorkTopic(prefix_, "asb.v1"), kBrokerTimeout).ok());
+  const auto seen = WaitUntil([](const ReconcilerStatus& now) { return now.differences > 0; });
+  EXPECT_THAT(std::string(seen.difference.message()),
+              StartsWith("TOPIC_GONE: " + WorkTopic(prefix_, "asb.v1")));
+  EXPECT_FALSE(WaitUntil([](const ReconcilerStatus& now) { return !now.error.ok(); }).error.ok());
+  const uint64_t rounds = reconciler_.GetStatus().rounds;
+  WaitUntil([&](const ReconcilerStatus& now) { return now.differences > seen.differences + 8; });
+  EXPECT_EQ(reconciler_.GetStatus().rounds, rounds) << "a round without a topic is not whole";
 }
 
 }  // namespace
