@@ -252,8 +252,7 @@ void AddErasures(CLI::App* noun, Session& session) {
                },
            .print =
                [&session](const api::ListErasuresResponse& reply) {
-                 Table table(
-                     {"ERASURE", "DECIDED", "BY", "GROUND", "STATE", "TOLD", "NOT YET DROPPED"});
+                 Table table({"ERASURE", "DECIDED", "BY", "GROUND", "STATE", "TOLD"});
                  for (const api::Erasure& erasure : reply.erasures()) {
                    table.AddRow({erasure.erasure(),
                                  FormatMoment(erasure.decided_at_us(), absl::LocalTimeZone()),
@@ -261,8 +260,7 @@ void AddErasures(CLI::App* noun, Session& session) {
                                  GroundName(erasure.ground()), StateName(erasure),
                                  erasure.objection()      ? "objected"
                                  : erasure.acknowledged() ? "yes"
-                                                          : "no",
-                                 absl::StrJoin(erasure.awaited_streams(), ", ")});
+                                                          : "no"});
                  }
                  session.out << (table.empty() ? "none\n" : table.Render(session.Width()));
                  if (!reply.next_page_token().empty()) {
