@@ -228,6 +228,17 @@ class BusTest(SystemTest):
     def gauge(self, name):
         return float(re.search(rf"^{re.escape(name)} (\S+)", self.server.metrics_page(), re.M)[1])
 
+    def kcat(self, form):
+        """What a reader of committed records gets of the log's topic, each as `form` says. On a broker in the clear."""
+        command = ["kcat", "-C", "-b", self.address, "-t", self.prefix + ".log.v1", "-e", "-q", "-o", "beginning", "-X",
+                   "isolation.level=read_committed", "-f", form]
+        return subprocess.run(command, capture_output=True, check=True, timeout=PATIENCE_SECONDS).stdout
+
+    def wait_until_compared(self, records):
+        wait_until(lambda: self.gauge("records_relay_compared") >= records, "the reconciler to read all",
+                   BROKER_SECONDS)
+        self.assertEqual(self.gauge("records_relay_differences"), 0, self.server.log()[-3000:])
+
     def wait_until_published(self):
         """Until each event is on its topics, for who reads what is committed too."""
         wait_until(lambda: self.gauge("records_relay_running") == 1 and self.gauge("records_relay_lag_events") == 0,

@@ -32,12 +32,6 @@ class KafkaTest(BusTest):
     def events(self):
         return int(self.gauge('records_log_events{ledger="events"}'))
 
-    def kcat(self, form):
-        """What a reader of committed records gets, each as `form` says."""
-        command = ["kcat", "-C", "-b", self.address, "-t", self.prefix + ".log.v1", "-e", "-q", "-o", "beginning", "-X",
-                   "isolation.level=read_committed", "-f", form]
-        return subprocess.run(command, capture_output=True, check=True, timeout=PATIENCE_SECONDS).stdout
-
     def records(self):
         found = []
         for line in self.kcat("%p %o %h\n").decode("utf-8").splitlines():
@@ -73,9 +67,7 @@ class KafkaTest(BusTest):
         # After a start the reconciler begins at once.
         self.assertEqual(server.stop(), 0)
         server.start()
-        wait_until(lambda: self.gauge("records_relay_compared") >= len(records), "the reconciler to read all",
-                   BROKER_SECONDS)
-        self.assertEqual(self.gauge("records_relay_differences"), 0)
+        self.wait_until_compared(len(records))
         everything = self.kcat("%k %h %s\n")
         self.assertGreater(len(everything), 20 * 200)
         for word in (CANARY, "Pat Doe", "amy@"):

@@ -4,8 +4,7 @@
 #include "tools/recordsctl/backup_offline.h"
 #include "tools/recordsctl/commands.h"
 #include "tools/recordsctl/flag_values.h"
-#include "tools/recordsctl/interrupt.h"
-#include "tools/recordsctl/progress_line.h"
+#include "tools/recordsctl/long_call.h"
 #include "tools/recordsctl/request_command.h"
 #include "tools/recordsctl/table.h"
 
@@ -36,40 +35,25 @@ std::string ProgressText(const api::BackupProgress& progress) {
                       " of ", progress.bytes_total() / kMebibyte, " MiB");
 }
 
-// Without a deadline: a large log takes its time, and ^C ends it without a trace.
 int Create(Session& session, const std::string& name) {
   const char* const see = "see `recordsctl backup create --help`";
   if (name.empty()) return session.Usage("--name is required", see);
-  auto client = Client::Create(session);
-  if (!client.ok()) return session.Usage(client.status().message(), see);
-  const auto context = client->NewContext(/*endless=*/true);
-  Interrupt interrupt([&context] { context->TryCancel(); });
   api::CreateBackupRequest request;
   request.set_name(name);
-  const auto stub = Service::NewStub(client->channel());
-  const auto stream = stub->CreateBackup(context.get(), request);
-  api::CreateBackupResponse message;
-  bool done = false;
-  {
-    ProgressLine line(session.err);
-    while (!done && stream->Read(&message)) {
-      done = message.has_done();
-      if (!done) line.Draw(ProgressText(message.progress()), false);
-    }
-  }
-  const absl::Status status = services::FromGrpcStatus(stream->Finish());
-  if (interrupt.interrupted() && !done) {
-    session.err << "stopped: no backup was made\n";
-    return kExitRefused;
-  }
-  if (!status.ok()) return session.Fail("make the backup", status);
-  if (!done) return session.Fail("make the backup", absl::UnavailableError("the server left"));
-  if (session.options.json) {
-    session.PrintJson(message.done());
-  } else {
-    PrintMade(session, message.done());
-  }
-  return kExitOk;
+  return RunLongCall<Service, api::CreateBackupRequest, api::CreateBackupResponse>(
+      session, request,
+      {.doing = "make the backup",
+       .see = see,
+       .stopped = "stopped: no backup was made\n",
+       .method = &Service::Stub::CreateBackup,
+       .progress =
+           [](const api::CreateBackupResponse& message) {
+             return ProgressText(message.progress());
+           },
+       .print =
+           [&session](const api::CreateBackupResponse& message) {
+             PrintMade(session, message.done());
+           }});
 }
 
 void AddCreate(CLI::App* noun, Session& session) {

@@ -4,8 +4,7 @@
 #include "records/api/v1/view_service.grpc.pb.h"
 #include "tools/recordsctl/commands.h"
 #include "tools/recordsctl/flag_values.h"
-#include "tools/recordsctl/interrupt.h"
-#include "tools/recordsctl/progress_line.h"
+#include "tools/recordsctl/long_call.h"
 #include "tools/recordsctl/request_command.h"
 #include "tools/recordsctl/table.h"
 
@@ -110,45 +109,26 @@ std::string ProgressText(const api::ViewProgress& progress) {
   return text;
 }
 
-// Without a deadline: many events take their time, and ^C ends it and changes nothing.
 template <typename Request, typename Response, typename Method>
 int Switch(Session& session, const std::string& verb, const std::string& view, Method method) {
   const std::string see = absl::StrCat("see `recordsctl view ", verb, " --help`");
   if (view.empty()) return session.Usage("--name is required", see);
-  auto client = Client::Create(session);
-  if (!client.ok()) return session.Usage(client.status().message(), see);
-  const auto context = client->NewContext(/*endless=*/true);
-  Interrupt interrupt([&context] { context->TryCancel(); });
   Request request;
   request.set_view(view);
-  const auto stub = Service::NewStub(client->channel());
-  const auto stream = (stub.get()->*method)(context.get(), request);
-  Response message;
-  bool done = false;
-  {
-    ProgressLine line(session.err);
-    while (!done && stream->Read(&message)) {
-      done = message.has_done();
-      if (!done) line.Draw(ProgressText(message.progress()), false);
-    }
-  }
-  const absl::Status status = services::FromGrpcStatus(stream->Finish());
-  if (interrupt.interrupted() && !done) {
-    session.err << "stopped: the copy that was there answers, unless the switch was being made "
-                   "just then;\n`recordsctl view status` says which\n";
-    return kExitRefused;
-  }
-  const std::string doing = absl::StrCat(verb, " the view");
-  if (!status.ok()) return session.Fail(doing, status);
-  if (!done) return session.Fail(doing, absl::UnavailableError("the server left"));
-  if (session.options.json) {
-    session.PrintJson(message.done());
-  } else {
-    google::protobuf::RepeatedPtrField<api::View> views;
-    *views.Add() = message.done();
-    PrintViews(session, views);
-  }
-  return kExitOk;
+  return RunLongCall<Service, Request, Response>(
+      session, request,
+      {.doing = absl::StrCat(verb, " the view"),
+       .see = see,
+       .stopped = "stopped: the copy that was there answers, unless the switch was being made "
+                  "just then;\n`recordsctl view status` says which\n",
+       .method = method,
+       .progress = [](const Response& message) { return ProgressText(message.progress()); },
+       .print =
+           [&session](const Response& message) {
+             google::protobuf::RepeatedPtrField<api::View> views;
+             *views.Add() = message.done();
+             PrintViews(session, views);
+           }});
 }
 
 template <typename Run>
