@@ -52,73 +52,11 @@ absl::StatusOr<TailEvent> EventOf(BusRecord record) {
   return event;
 }
 
-// Waits until what was written so far can be read: brokers acknowledge a transaction before who
-// reads what is committed sees it.
-class CommitWait {
- public:
-  static absl::StatusOr<CommitWait> Open(const KafkaSettings& settings, const std::string& group,
-                                         absl::Duration timeout) {
-    ASSIGN_OR_RETURN(KafkaClient written, OpenClient(settings, group, "read_uncommitted"));
-    ASSIGN_OR_RETURN(KafkaClient committed, OpenClient(settings, group, "read_committed"));
-    return CommitWait(std::move(written), std::move(committed), timeout);
-  }
-
-  absl::Status Await(const std::string& topic, int32_t partition) const {
-    ASSIGN_OR_RETURN(const int64_t written, EndOf(written_, topic, partition));
-    const auto give_up = std::chrono::steady_clock::now() + kOpenTransactionMax;
-    while (true) {
-      ASSIGN_OR_RETURN(const int64_t committed, EndOf(committed_, topic, partition));
-      if (committed >= written) return absl::OkStatus();
-      if (std::chrono::steady_clock::now() >= give_up) {
-        return absl::UnavailableError(
-            absl::StrCat("a transaction of ", topic, "/", partition, " does not end"));
-      }
-      absl::SleepFor(kPoll);  // lint: allow(sleep) brokers tell nobody of this
-    }
-  }
-
- private:
-  CommitWait(KafkaClient written, KafkaClient committed, absl::Duration timeout)
-      : written_(std::move(written)), committed_(std::move(committed)), timeout_(timeout) {}
-
-  static absl::StatusOr<KafkaClient> OpenClient(const KafkaSettings& settings,
-                                                const std::string& group,
-                                                const std::string& isolation) {
-    return OpenKafkaClient(RD_KAFKA_CONSUMER, settings,
-                           {{"group.id", group}, {"isolation.level", isolation}});
-  }
-
-  absl::StatusOr<int64_t> EndOf(const KafkaClient& client, const std::string& topic,
-                                int32_t partition) const {
-    const std::string what = absl::StrCat("asking for the end of ", topic, "/", partition);
-    const auto give_up = std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(timeout_);
-    int64_t low = 0;
-    int64_t high = 0;
-    while (true) {
-      const absl::Status answer =
-          KafkaStatus(rd_kafka_query_watermark_offsets(client.get(), topic.c_str(), partition, &low,
-                                                       &high, KafkaMilliseconds(timeout_)),
-                      what);
-      if (answer.ok()) return high;
-      // Another broker leads the partition since the last look, say.
-      if (!absl::IsUnavailable(answer) || std::chrono::steady_clock::now() >= give_up) {
-        return answer;
-      }
-      absl::SleepFor(kPoll);  // lint: allow(sleep) brokers tell nobody of this
-    }
-  }
-
-  KafkaClient written_;
-  KafkaClient committed_;
-  absl::Duration timeout_;
-};
-
 class LogTopicTail final : public TailSource {
  public:
-  LogTopicTail(std::unique_ptr<TopicReader> reader, CommitWait commits, const std::string& prefix,
+  LogTopicTail(std::unique_ptr<TopicReader> reader, const std::string& prefix,
                absl::Duration timeout)
       : reader_(std::move(reader)),
-        commits_(std::move(commits)),
         log_topic_(LogTopic(prefix)),
         progress_topic_(ProgressTopic(prefix)),
         timeout_(timeout) {}
@@ -132,10 +70,11 @@ class LogTopicTail final : public TailSource {
   absl::StatusOr<std::vector<uint64_t>> ReadLasts();
   absl::StatusOr<TopicReader::Page> ReadSome(size_t records_max);
 
+  absl::StatusOr<int64_t> EndOf(const std::string& topic, int32_t partition, OffsetOf which);
+  absl::Status AwaitCommitted(const std::string& topic, int32_t partition);
   absl::Status CountAndSettle();
 
   const std::unique_ptr<TopicReader> reader_;
-  const CommitWait commits_;
   const std::string log_topic_;
   const std::string progress_topic_;
   const absl::Duration timeout_;
@@ -190,6 +129,35 @@ std::vector<TailPartition> EndsOf(const RelayProgress& progress,
   return ends;
 }
 
+absl::StatusOr<int64_t> LogTopicTail::EndOf(const std::string& topic, int32_t partition,
+                                            OffsetOf which) {
+  const auto give_up = std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(timeout_);
+  while (true) {
+    const auto end = reader_->FindOffset(topic, partition, which, timeout_);
+    // Another broker leads the partition since the last look, say.
+    if (!absl::IsUnavailable(end.status()) || std::chrono::steady_clock::now() >= give_up) {
+      return end;
+    }
+    absl::SleepFor(kPoll);  // lint: allow(sleep) brokers tell nobody of this
+  }
+}
+
+// Waits until what was written so far can be read: brokers acknowledge a transaction before who
+// reads what is committed sees it.
+absl::Status LogTopicTail::AwaitCommitted(const std::string& topic, int32_t partition) {
+  ASSIGN_OR_RETURN(const int64_t written, EndOf(topic, partition, OffsetOf::kWrittenEnd));
+  const auto give_up = std::chrono::steady_clock::now() + kOpenTransactionMax;
+  while (true) {
+    ASSIGN_OR_RETURN(const int64_t committed, EndOf(topic, partition, OffsetOf::kCommittedEnd));
+    if (committed >= written) return absl::OkStatus();
+    if (std::chrono::steady_clock::now() >= give_up) {
+      return absl::UnavailableError(
+          absl::StrCat("a transaction of ", topic, "/", partition, " does not end"));
+    }
+    absl::SleepFor(kPoll);  // lint: allow(sleep) brokers tell nobody of this
+  }
+}
+
 absl::Status LogTopicTail::CountAndSettle() {
   const auto counted = reader_->CountPartitions(log_topic_, timeout_);
   if (absl::IsUnavailable(counted.status())) {
@@ -197,9 +165,9 @@ absl::Status LogTopicTail::CountAndSettle() {
   }
   ASSIGN_OR_RETURN(partitions_, counted);
   for (int32_t partition = 0; partition < partitions_; ++partition) {
-    RETURN_IF_ERROR(commits_.Await(log_topic_, partition));
+    RETURN_IF_ERROR(AwaitCommitted(log_topic_, partition));
   }
-  return commits_.Await(progress_topic_, 0);
+  return AwaitCommitted(progress_topic_, 0);
 }
 
 absl::StatusOr<std::vector<TailPartition>> LogTopicTail::FindEnds() {
@@ -268,8 +236,7 @@ absl::StatusOr<std::unique_ptr<TailSource>> OpenLogTopicTail(const KafkaSettings
   // Access rules that allow a relay its topics allow it this group.
   const std::string group = absl::StrCat(prefix, ".relay");
   ASSIGN_OR_RETURN(auto reader, TopicReader::Open(settings, group));
-  ASSIGN_OR_RETURN(CommitWait commits, CommitWait::Open(settings, group, timeout));
-  return std::make_unique<LogTopicTail>(std::move(reader), std::move(commits), prefix, timeout);
+  return std::make_unique<LogTopicTail>(std::move(reader), prefix, timeout);
 }
 
 }  // namespace records::eventstore

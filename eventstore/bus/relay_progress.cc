@@ -53,8 +53,22 @@ absl::StatusOr<Position> ConfirmTail(const EventLog& log, const BusRecord& tail)
   return position;
 }
 
+void Encode(const StreamProgress& stream, log::v1::PublishedStream& message) {
+  message.set_topic(stream.topic);
+  for (const StreamProgress::Partition& partition : stream.partitions) {
+    auto* work = message.add_partitions();
+    work->set_covered(partition.covered);
+    work->set_last(partition.last);
+  }
+  for (const Position tail : stream.tails) {
+    auto* position = message.add_tails();
+    position->set_partition(tail.partition);
+    position->set_sequence(tail.sequence);
+  }
+}
+
 absl::StatusOr<RelayProgress> Nothing(const EventLog& log) {
-  RelayProgress progress{.log = log.store_id(), .partitions = {}, .streams = {}};
+  RelayProgress progress{.log = log.store_id(), .partitions = {}, .streams = {}, .others = {}};
   for (uint32_t partition = 0; partition < log.partition_count(); ++partition) {
     ASSIGN_OR_RETURN(progress.partitions.emplace_back(),
                      log.CheckpointAt(Ledger::kEvents, {partition, 0}));
@@ -73,20 +87,8 @@ std::string EncodeProgress(const RelayProgress& progress) {
     partition->mutable_position()->set_sequence(checkpoint.position.sequence);
     partition->set_root(checkpoint.root.data(), checkpoint.root.size());
   }
-  for (const StreamProgress& stream : progress.streams) {
-    auto* published = message.add_streams();
-    published->set_topic(stream.topic);
-    for (const StreamProgress::Partition& partition : stream.partitions) {
-      auto* work = published->add_partitions();
-      work->set_covered(partition.covered);
-      work->set_last(partition.last);
-    }
-    for (const Position tail : stream.tails) {
-      auto* position = published->add_tails();
-      position->set_partition(tail.partition);
-      position->set_sequence(tail.sequence);
-    }
-  }
+  for (const StreamProgress& stream : progress.streams) Encode(stream, *message.add_streams());
+  for (const StreamProgress& stream : progress.others) Encode(stream, *message.add_streams());
   return message.SerializeAsString();
 }
 

@@ -35,6 +35,9 @@ struct RelayProgress {
   StoreId log;
   std::vector<PartitionCheckpoint> partitions;
   std::vector<StreamProgress> streams;
+  // Of streams that this program does not know: it was rolled back, say. Kept as it is for one that
+  // does.
+  std::vector<StreamProgress> others;
 
   // nullptr: nothing was published to that stream.
   const StreamProgress* Find(absl::string_view topic) const;

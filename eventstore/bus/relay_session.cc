@@ -45,12 +45,13 @@ absl::StatusOr<StreamRecords> ReadStream(const EventLog& log, const RelayOptions
   return records;
 }
 
-// Where each work stream goes on. What the progress knows of streams that are no more is dropped.
+// Where each work stream goes on.
 absl::Status FindStreams(const EventLog& log, const RelayOptions& options, TopicReader& reader,
                          const std::optional<RelayProgress>& progress, RelayProgress& resumed) {
-  resumed.streams.clear();
+  resumed.others = std::exchange(resumed.streams, {});
   if (options.work == nullptr) return absl::OkStatus();
   for (const std::string& topic : options.work->topics()) {
+    std::erase_if(resumed.others, [&](const StreamProgress& one) { return one.topic == topic; });
     ASSIGN_OR_RETURN(const StreamRecords records, ReadStream(log, options, reader, topic));
     const StreamProgress* known = progress ? progress->Find(topic) : nullptr;
     ASSIGN_OR_RETURN(resumed.streams.emplace_back(),

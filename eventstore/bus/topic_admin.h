@@ -16,17 +16,15 @@
 #include "eventstore/bus/bus_state.h"
 #include "eventstore/bus/kafka_client.h"
 #include "eventstore/bus/kafka_settings.h"
+#include "eventstore/bus/list_offsets.h"
 
 namespace records::eventstore {
-
-// Where each partition of topics ends, or a group is: topic and partition -> offset.
-using PartitionOffsets = std::map<std::pair<std::string, int32_t>, int64_t>;
 
 // A member of a consumer group.
 struct GroupMember {
   std::string client;    // what it calls itself
   std::string instance;  // of a static member
-  std::vector<std::pair<std::string, int32_t>> partitions;
+  std::vector<TopicPartition> partitions;
 };
 
 // Makes, removes and describes topics, and the rules of who may use them. Errors as KafkaStatus()

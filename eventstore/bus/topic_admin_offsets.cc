@@ -10,8 +10,6 @@ namespace {
 using internal::AdminCall;
 using internal::KafkaDeleter;
 using internal::KafkaEvent;
-using PartitionList = std::unique_ptr<rd_kafka_topic_partition_list_t,
-                                      KafkaDeleter<&rd_kafka_topic_partition_list_destroy>>;
 using GroupQuestion = std::unique_ptr<rd_kafka_ListConsumerGroupOffsets_t,
                                       KafkaDeleter<&rd_kafka_ListConsumerGroupOffsets_destroy>>;
 
@@ -19,30 +17,13 @@ using GroupQuestion = std::unique_ptr<rd_kafka_ListConsumerGroupOffsets_t,
 
 absl::StatusOr<PartitionOffsets> TopicAdmin::Ends(
     const std::map<std::string, TopicDescription>& topics, absl::Duration timeout) {
-  if (topics.empty()) return PartitionOffsets();
-  const PartitionList asked(rd_kafka_topic_partition_list_new(16));
+  PartitionOffsets ends;
   for (const auto& [name, topic] : topics) {
     for (int32_t partition = 0; partition < topic.partitions; ++partition) {
-      rd_kafka_topic_partition_list_add(asked.get(), name.c_str(), partition)->offset =
-          RD_KAFKA_OFFSET_SPEC_LATEST;
+      ends[{name, partition}] = 0;
     }
   }
-  const AdminCall call(client_.get(), RD_KAFKA_ADMIN_OP_LISTOFFSETS, timeout);
-  rd_kafka_AdminOptions_set_isolation_level(call.options(),
-                                            RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED);
-  rd_kafka_ListOffsets(client_.get(), asked.get(), call.options(), call.queue());
-  ASSIGN_OR_RETURN(const KafkaEvent event, call.Wait("asking for the ends of topics"));
-  size_t count = 0;
-  const rd_kafka_ListOffsetsResultInfo_t** infos =
-      rd_kafka_ListOffsets_result_infos(rd_kafka_event_ListOffsets_result(event.get()), &count);
-  PartitionOffsets ends;
-  for (size_t i = 0; i < count; ++i) {
-    const rd_kafka_topic_partition_t& end =
-        *rd_kafka_ListOffsetsResultInfo_topic_partition(infos[i]);
-    RETURN_IF_ERROR(KafkaStatus(
-        end.err, absl::StrCat("asking for the end of ", end.topic, "/", end.partition)));
-    ends[{end.topic, end.partition}] = end.offset;
-  }
+  RETURN_IF_ERROR(ListOffsets(client_.get(), OffsetOf::kCommittedEnd, timeout, ends));
   return ends;
 }
 

@@ -154,22 +154,19 @@ absl::StatusOr<std::optional<BusRecord>> TopicReader::ReadLast(const std::string
 absl::StatusOr<TopicReader::Tail> TopicReader::ReadTail(const std::string& topic, int32_t partition,
                                                         absl::Duration timeout) {
   const Deadline deadline(timeout);
-  ASSIGN_OR_RETURN(const Ends ends, FindEnds(topic, partition, timeout));
+  ASSIGN_OR_RETURN(const int64_t end,
+                   FindOffset(topic, partition, OffsetOf::kCommittedEnd, timeout));
+  ASSIGN_OR_RETURN(const int64_t first, FindOffset(topic, partition, OffsetOf::kFirst, timeout));
   for (int64_t back = kLookBackFirst;; back *= 16) {
-    const int64_t start = std::max(ends.low, ends.high - back);
-    ASSIGN_OR_RETURN(auto record, LastFrom(topic, partition, start, deadline));
-    if (record || start == ends.low) return Tail{std::move(record), ends.high == 0};
+    const int64_t start = std::max(first, end - back);
+    ASSIGN_OR_RETURN(auto record, LastFrom(topic, partition, start, end, deadline));
+    if (record || start == first) return Tail{std::move(record), end == 0};
   }
 }
 
-absl::StatusOr<TopicReader::Ends> TopicReader::FindEnds(const std::string& topic, int32_t partition,
-                                                        absl::Duration timeout) const {
-  Ends ends;
-  RETURN_IF_ERROR(KafkaStatus(
-      rd_kafka_query_watermark_offsets(client_.get(), topic.c_str(), partition, &ends.low,
-                                       &ends.high, KafkaMilliseconds(timeout)),
-      absl::StrCat("asking for the ends of ", topic, "/", partition)));
-  return ends;
+absl::StatusOr<int64_t> TopicReader::FindOffset(const std::string& topic, int32_t partition,
+                                                OffsetOf which, absl::Duration timeout) {
+  return eventstore::FindOffset(client_.get(), {topic, partition}, which, timeout);
 }
 
 absl::Status TopicReader::ReadAll(const std::string& topic, int32_t partition,
@@ -189,13 +186,15 @@ absl::Status TopicReader::ReadAll(const std::string& topic, int32_t partition,
 
 absl::StatusOr<std::optional<BusRecord>> TopicReader::LastFrom(const std::string& topic,
                                                                int32_t partition, int64_t offset,
+                                                               int64_t end,
                                                                const Deadline& deadline) {
   RETURN_IF_ERROR(Seek(topic, partition, offset));
   std::optional<BusRecord> last;
   while (deadline.Left() > absl::ZeroDuration()) {
     ASSIGN_OR_RETURN(Page page, Read(1'000, absl::Milliseconds(500)));
     if (!page.records.empty()) last = std::move(page.records.back());
-    if (page.at_end) return last;
+    // A broker that leads since a moment ago may give less than it has.
+    if (page.at_end && page.end >= end) return last;
   }
   return absl::UnavailableError(
       absl::StrCat("the end of ", topic, "/", partition, " was not reached in time"));
@@ -226,6 +225,7 @@ absl::StatusOr<TopicReader::Page> TopicReader::Read(size_t records_max, absl::Du
     }
     if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
       page.at_end = true;
+      page.end = message->offset;
     } else if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
       page.records.push_back(RecordOf(*message));
       bytes += page.records.back().SizeEstimate();

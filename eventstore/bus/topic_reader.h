@@ -14,6 +14,7 @@
 #include "eventstore/bus/bus_record.h"
 #include "eventstore/bus/kafka_client.h"
 #include "eventstore/bus/kafka_settings.h"
+#include "eventstore/bus/list_offsets.h"
 
 namespace records::eventstore {
 
@@ -46,6 +47,10 @@ class TopicReader {
   [[nodiscard]] absl::StatusOr<Tail> ReadTail(const std::string& topic, int32_t partition,
                                               absl::Duration timeout);
 
+  // As the function of that name.
+  [[nodiscard]] absl::StatusOr<int64_t> FindOffset(const std::string& topic, int32_t partition,
+                                                   OffsetOf which, absl::Duration timeout);
+
   // Gives every committed record of a partition, in their order, until `take` refuses one. Each
   // page must come within `timeout`.
   [[nodiscard]] absl::Status ReadAll(const std::string& topic, int32_t partition,
@@ -60,10 +65,11 @@ class TopicReader {
 
   // The next records: what is there within `wait`, at most `records_max` and little above 8 MiB;
   // empty when nothing is.
-  // `at_end` tells whether all that was committed has been read.
+  // `at_end` tells whether all that was committed has been read, and `end` the offset behind it.
   struct Page {
     std::vector<BusRecord> records;
     bool at_end = false;
+    int64_t end = 0;
   };
   [[nodiscard]] absl::StatusOr<Page> Read(size_t records_max, absl::Duration wait);
 
@@ -87,14 +93,10 @@ class TopicReader {
   explicit TopicReader(KafkaClient client)
       : client_(std::move(client)), queue_(rd_kafka_queue_get_consumer(client_.get())) {}
 
-  struct Ends {
-    int64_t low = 0;
-    int64_t high = 0;
-  };
-  absl::StatusOr<Ends> FindEnds(const std::string& topic, int32_t partition,
-                                absl::Duration timeout) const;
+  // The last record from `offset` on; what is committed ends at `end`, or behind it.
   absl::StatusOr<std::optional<BusRecord>> LastFrom(const std::string& topic, int32_t partition,
-                                                    int64_t offset, const Deadline& deadline);
+                                                    int64_t offset, int64_t end,
+                                                    const Deadline& deadline);
 
   const KafkaClient client_;
   const std::unique_ptr<rd_kafka_queue_t, QueueDeleter> queue_;  // of the client: ends before it

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "eventstore/bus/list_offsets.h"
 #include "eventstore/bus/topic_reader.h"
 #include "eventstore/status_macros.h"
 #include "records/log/v1/event.pb.h"
@@ -15,6 +16,8 @@ namespace {
 using eventstore::KafkaClient;
 using eventstore::KafkaSettings;
 using eventstore::KafkaStatus;
+using eventstore::OffsetOf;
+using eventstore::PartitionOffsets;
 using eventstore::TopicReader;
 
 constexpr absl::Duration kAnswer = absl::Seconds(30);
@@ -22,18 +25,14 @@ constexpr char kContactType[] = "records.events.v1.ContactRecorded";
 
 // Where each partition ends now: a place to start that later records cannot overtake.
 absl::Status AssignEnds(rd_kafka_t* client, const std::string& topic, int32_t partitions) {
+  PartitionOffsets ends;
+  for (int32_t partition = 0; partition < partitions; ++partition) ends[{topic, partition}] = 0;
+  RETURN_IF_ERROR(ListOffsets(client, OffsetOf::kCommittedEnd, kAnswer, ends));
   rd_kafka_topic_partition_list_t* list = rd_kafka_topic_partition_list_new(partitions);
-  rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
-  for (int32_t partition = 0; partition < partitions; ++partition) {
-    int64_t low = 0;
-    int64_t high = 0;
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-      code = rd_kafka_query_watermark_offsets(client, topic.c_str(), partition, &low, &high,
-                                              eventstore::KafkaMilliseconds(kAnswer));
-    }
-    rd_kafka_topic_partition_list_add(list, topic.c_str(), partition)->offset = high;
+  for (const auto& [partition, end] : ends) {
+    rd_kafka_topic_partition_list_add(list, topic.c_str(), partition.second)->offset = end;
   }
-  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) code = rd_kafka_assign(client, list);
+  const rd_kafka_resp_err_t code = rd_kafka_assign(client, list);
   rd_kafka_topic_partition_list_destroy(list);
   return KafkaStatus(code, absl::StrCat("reading ", topic));
 }

@@ -139,20 +139,11 @@ inline void MakeAnew(const KafkaSettings& settings, const TopicDescription& topi
 // reads what is committed sees it.
 inline void WaitUntilCommitted(const KafkaSettings& settings, const std::string& topic,
                                const std::vector<int32_t>& partitions) {
-  std::vector<KafkaClient> clients;
-  for (const char* isolation : {"read_uncommitted", "read_committed"}) {
-    auto client = OpenKafkaClient(RD_KAFKA_CONSUMER, settings,
-                                  {{"group.id", "records-reader"}, {"isolation.level", isolation}});
-    ASSERT_TRUE(client.ok()) << client.status();
-    clients.push_back(*std::move(client));
-  }
+  auto reader = TopicReader::Open(settings);
+  ASSERT_TRUE(reader.ok()) << reader.status();
   // -1 while a broker does not say: one that has just come back may not lead yet.
-  const auto end = [&](const KafkaClient& client, int32_t partition) -> int64_t {
-    int64_t low = 0;
-    int64_t high = 0;
-    const auto code = rd_kafka_query_watermark_offsets(client.get(), topic.c_str(), partition, &low,
-                                                       &high, KafkaMilliseconds(kBrokerTimeout));
-    return code == RD_KAFKA_RESP_ERR_NO_ERROR ? high : -1;
+  const auto find = [&](int32_t partition, OffsetOf which) {
+    return (*reader)->FindOffset(topic, partition, which, kBrokerTimeout).value_or(-1);
   };
   for (const int32_t partition : partitions) {
     const absl::Time deadline = absl::Now() + kBrokerTimeout;
@@ -161,8 +152,8 @@ inline void WaitUntilCommitted(const KafkaSettings& settings, const std::string&
     while (written < 0 || committed < written) {
       ASSERT_LT(absl::Now(), deadline) << topic << "/" << partition << " is committed up to "
                                        << committed << " of " << written << " (-1: not known)";
-      if (written < 0) written = end(clients[0], partition);
-      committed = end(clients[1], partition);
+      if (written < 0) written = find(partition, OffsetOf::kWrittenEnd);
+      committed = find(partition, OffsetOf::kCommittedEnd);
     }
   }
 }

@@ -22,6 +22,7 @@ using testing_support::AppendTo;
 using testing_support::kAddPartitionsToTransactionRequest;
 using testing_support::kEndTransactionRequest;
 using testing_support::kInitProducerIdRequest;
+using testing_support::kListOffsetsRequest;
 using testing_support::kProduceRequest;
 using testing_support::MemoryLog;
 using testing_support::MockCluster;
@@ -173,6 +174,33 @@ TEST_F(RelayMockTest, WhateverCodeABrokerAnswersWithItComesThroughUnlessItIsFenc
   }
   EXPECT_TRUE(relay->WaitForAll(absl::Now() + kLongest).ok());
   std::printf("  answers: %zu, of these said fenced: %d\n", cases.size(), fenced);
+}
+
+// Taken for empty, its progress would be lost, or all its events published again.
+TEST_F(RelayMockTest, ATopicWhoseEndABrokerDoesNotSayIsNotTakenForAnEmptyOne) {
+  Append(20);
+  {
+    Relay relay(log_, Options());
+    relay.Start();
+    ASSERT_TRUE(relay.WaitForAll(absl::Now() + kLongest).ok());
+  }
+  constexpr int kQuestions = 2 * (1 + kPartitions);  // both ends of progress and log
+  for (int fails = 0; fails < kQuestions; ++fails) {
+    SCOPED_TRACE(fails);
+    std::vector<rd_kafka_resp_err_t> answers(fails, RD_KAFKA_RESP_ERR_NO_ERROR);
+    answers.push_back(RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR);
+    cluster_.ClearErrors(kListOffsetsRequest);
+    cluster_.PushErrors(kListOffsetsRequest, answers);
+    Append(4);
+    Relay relay(log_, Options());
+    relay.Start();
+    const absl::Status status = relay.WaitForAll(absl::Now() + kLongest);
+    EXPECT_TRUE(status.ok()) << status;
+    EXPECT_EQ(relay.GetStatus().events_published, 4u);
+    EXPECT_EQ(relay.GetStatus().events_republished, 0u);
+    EXPECT_GT(cluster_.CountRequests(kListOffsetsRequest), size_t{kQuestions})
+        << "nobody got that answer";
+  }
 }
 
 TEST_F(RelayMockTest, ATopicItMayNotWriteToIsSaidAndTriedAgain) {

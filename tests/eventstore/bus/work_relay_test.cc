@@ -127,6 +127,21 @@ TEST_F(WorkRelayTest, ARelayThatKnewNoStreamsBeforePublishesThemFromTheFirstEven
   ExpectStreamsAreTheLog();
 }
 
+// A server that was rolled back, and forward again: what came in between is published then.
+TEST_F(WorkRelayTest, ARelayThatDoesNotKnowAStreamKeepsHowFarItWasPublished) {
+  Append(100);
+  Publish();
+  Append(100);
+  {
+    Relay relay(files_.log(), Options());
+    relay.Start();
+    WaitForAll(relay);
+  }
+  Append(50);
+  Publish();
+  ExpectStreamsAreTheLog();
+}
+
 // DP-E4: erased before it was published: on no stream, and its subject's end is told on each.
 TEST_F(WorkRelayTest, WhatIsErasedWhileTheBrokerIsAwayIsNeverPublished) {
   const auto person = files_.PersonNumber(7);

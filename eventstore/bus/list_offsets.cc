@@ -1,0 +1,67 @@
+#include "eventstore/bus/list_offsets.h"
+
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "eventstore/bus/internal/admin_call.h"
+#include "eventstore/bus/kafka_client.h"
+#include "eventstore/status_macros.h"
+
+namespace records::eventstore {
+namespace {
+
+using internal::AdminCall;
+using internal::KafkaDeleter;
+using internal::KafkaEvent;
+using PartitionList = std::unique_ptr<rd_kafka_topic_partition_list_t,
+                                      KafkaDeleter<&rd_kafka_topic_partition_list_destroy>>;
+
+PartitionList Questions(const PartitionOffsets& offsets, OffsetOf which) {
+  PartitionList list(rd_kafka_topic_partition_list_new(static_cast<int>(offsets.size())));
+  for (const auto& [partition, offset] : offsets) {
+    rd_kafka_topic_partition_list_add(list.get(), partition.first.c_str(), partition.second)
+        ->offset =
+        which == OffsetOf::kFirst ? RD_KAFKA_OFFSET_SPEC_EARLIEST : RD_KAFKA_OFFSET_SPEC_LATEST;
+  }
+  return list;
+}
+
+}  // namespace
+
+absl::Status ListOffsets(rd_kafka_t* client, OffsetOf which, absl::Duration timeout,
+                         PartitionOffsets& offsets) {
+  if (offsets.empty()) return absl::OkStatus();
+  const AdminCall call(client, RD_KAFKA_ADMIN_OP_LISTOFFSETS, timeout);
+  rd_kafka_AdminOptions_set_isolation_level(
+      call.options(), which == OffsetOf::kWrittenEnd ? RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED
+                                                     : RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED);
+  const PartitionList questions = Questions(offsets, which);
+  rd_kafka_ListOffsets(client, questions.get(), call.options(), call.queue());
+  ASSIGN_OR_RETURN(const KafkaEvent event, call.Wait("asking for offsets of topics"));
+  size_t count = 0;
+  const rd_kafka_ListOffsetsResultInfo_t** infos =
+      rd_kafka_ListOffsets_result_infos(rd_kafka_event_ListOffsets_result(event.get()), &count);
+  for (size_t i = 0; i < count; ++i) {
+    const rd_kafka_topic_partition_t& found =
+        *rd_kafka_ListOffsetsResultInfo_topic_partition(infos[i]);
+    const std::string what =
+        absl::StrCat("asking for an offset of ", found.topic, "/", found.partition);
+    RETURN_IF_ERROR(KafkaStatus(found.err, what));
+    if (found.offset < 0) return absl::UnavailableError(absl::StrCat(what, ": not known"));
+    offsets[{found.topic, found.partition}] = found.offset;
+  }
+  if (count != offsets.size()) {
+    return absl::UnavailableError(absl::StrCat("asking for offsets of topics: ", count, " of ",
+                                               offsets.size(), " were answered"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int64_t> FindOffset(rd_kafka_t* client, const TopicPartition& partition,
+                                   OffsetOf which, absl::Duration timeout) {
+  PartitionOffsets offsets = {{partition, 0}};
+  RETURN_IF_ERROR(ListOffsets(client, which, timeout, offsets));
+  return offsets[partition];
+}
+
+}  // namespace records::eventstore
