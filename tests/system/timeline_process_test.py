@@ -66,6 +66,8 @@ class TimelineProcessTest(BusTest):
         for customer in CUSTOMERS:
             self.register(self.amy, customer)
             self.record(self.amy, customer, f"{CANARY} {customer}")
+        # A view that starts has what was published by then.
+        self.wait_until_published()
 
     def ask(self, server, customer, *flags):
         return self.ctl("--token-file", self.amy, "--purpose", READ, "--json", "timeline", "show", "--customer",
