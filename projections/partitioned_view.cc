@@ -9,6 +9,7 @@
 #include "eventstore/clock.h"
 #include "eventstore/planted_bug.h"
 #include "eventstore/status_macros.h"
+#include "projections/partitioned_view_holder.h"
 
 namespace records::projections {
 
@@ -33,34 +34,6 @@ GoOn For(uint32_t partition, const PartitionGoOn& go_on) {
 }
 
 }  // namespace
-
-// Keeps a view while somebody uses a copy of it, and is counted.
-class PartitionedView::Holder {
- public:
-  // lint: allow(shared_ptr) see Live()
-  Holder(PartitionedView& owner, std::shared_ptr<View> view, std::shared_ptr<Use> use)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(owner.mutex_)
-      : owner_(owner), use_(std::move(use)), view_(std::move(view)), copy_(view_->live()) {
-    ++use_->count;
-  }
-  ~Holder() {
-    copy_.reset();
-    view_.reset();
-    absl::MutexLock lock(&owner_.mutex_);
-    --use_->count;
-  }
-  Holder(const Holder&) = delete;
-  Holder& operator=(const Holder&) = delete;
-
-  ViewCopy* copy() const { return copy_.get(); }
-  View& view() const { return *view_; }
-
- private:
-  PartitionedView& owner_;
-  const std::shared_ptr<Use> use_;
-  std::shared_ptr<View> view_;
-  std::shared_ptr<ViewCopy> copy_;
-};
 
 PartitionedView::PartitionedView(const EventLog& log, const Projection& projection,
                                  PartitionedViewOptions options)

@@ -2,7 +2,7 @@
 #include <vector>
 
 #include "eventstore/status_macros.h"
-#include "projections/partitioned_view.h"
+#include "projections/partitioned_view_holder.h"
 
 namespace records::projections {
 
@@ -26,7 +26,7 @@ absl::Status PartitionedView::Replay(uint32_t partition, const RootId& root) {
 
 std::vector<PartitionStatus> PartitionedView::GetStatus() const {
   std::vector<PartitionStatus> all;
-  std::vector<std::shared_ptr<View>> views;
+  std::vector<std::unique_ptr<Holder>> holders;  // what is let go of meanwhile is waited for
   {
     absl::MutexLock lock(&mutex_);
     for (const auto& [partition, held] : held_) {
@@ -36,13 +36,15 @@ std::vector<PartitionStatus> PartitionedView::GetStatus() const {
                      .applied = {.partition = partition},
                      .target = held.target.value_or(Position{.partition = partition}),
                      .folded_anew = held.folded_anew});
-      views.push_back(held.view);
+      holders.push_back(held.view == nullptr || held.letting_go
+                            ? nullptr
+                            : std::make_unique<Holder>(*this, held.view, held.use));
     }
   }
   for (size_t i = 0; i < all.size(); ++i) {
-    if (views[i] == nullptr) continue;
-    all[i].view = views[i]->GetStatus();
-    all[i].applied = views[i]->live()->runner->AppliedPosition(all[i].partition);
+    if (holders[i] == nullptr) continue;
+    all[i].view = holders[i]->view().GetStatus();
+    all[i].applied = holders[i]->copy()->runner->AppliedPosition(all[i].partition);
   }
   return all;
 }

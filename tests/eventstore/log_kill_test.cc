@@ -104,7 +104,7 @@ class LogKillTest : public testing::Test {
   // Old requests give their first outcome; those in flight at the kill are settled.
   void Retry(EventLog& log, std::mt19937_64& random) {
     for (int i = 0; i < 20 && !acknowledged_.empty(); ++i) {
-      auto known = acknowledged_.lower_bound(random() % next_[0]);
+      auto known = acknowledged_.lower_bound(random() % (next_[0] + 1));
       if (known == acknowledged_.end()) known = acknowledged_.begin();
       const auto retried = log.AppendAndWait(KillRequest(known->first));
       ASSERT_TRUE(retried.ok()) << retried.status();

@@ -22,6 +22,8 @@ struct SharedMemberOptions {
   std::string name;
   std::string instance;  // empty: it leaves at once when it ends
   eventstore::StoreId log;
+  // Longer than a busy machine stands still.
+  absl::Duration session_timeout = absl::Seconds(20);
   // Told after a partition was acquired, and after one was let go of.
   std::function<void(uint32_t)> on_acquired;
   std::function<void(uint32_t)> on_released;
@@ -59,7 +61,7 @@ class SharedMember {
             .group = eventstore::ViewGroup(options_.prefix, "shared"),
             .address = options_.name,
             .instance = options_.instance,
-            .session_timeout = absl::Seconds(6),
+            .session_timeout = options_.session_timeout,
             .retry_wait = absl::Milliseconds(100),
             .join_timeout = absl::Seconds(20),
             .on_assigned = [this](const std::vector<uint32_t>& partitions) { Take(partitions); },

@@ -83,7 +83,15 @@ class Child {
     pid_ = 0;
   }
 
-  // Its last words after "settle".
+  // Waits until it says that it has its share and answers.
+  void WaitUntilReady() {
+    char said = 0;
+    while (said != '\n' && read(output_, &said, 1) == 1) {
+    }
+    EXPECT_EQ(said, '\n') << "it ended";
+  }
+
+  // Its last words after "settle", once it was ready.
   std::string Settle(const std::string& heads) {
     const std::string line = absl::StrCat("settle", heads, "\n");
     EXPECT_EQ(write(input_, line.data(), line.size()), static_cast<ssize_t>(line.size()));
@@ -142,14 +150,16 @@ class SharedViewTest : public eventstore::testing_support::BrokerTest {
     }
   }
 
-  std::unique_ptr<SharedMember> Join(const std::string& name, const std::string& instance = "") {
+  std::unique_ptr<SharedMember> Join(const std::string& name,
+                                     absl::Duration session_timeout = absl::Seconds(20)) {
     return std::make_unique<SharedMember>(
         notes_, SharedMemberOptions{.settings = broker_->settings(),
                                     .prefix = prefix_,
                                     .folder = folder_ / name,
                                     .name = name,
-                                    .instance = instance,
+                                    .instance = "",
                                     .log = log_.store_id(),
+                                    .session_timeout = session_timeout,
                                     .on_acquired =
                                         [this, name](uint32_t partition) {
                                           absl::MutexLock lock(&mutex_);
@@ -202,8 +212,9 @@ class SharedViewTest : public eventstore::testing_support::BrokerTest {
   }
 
   std::unique_ptr<Child> StartChild(const std::string& name) {
-    return std::make_unique<Child>(std::vector<std::string>{
-        broker_->address(), prefix_, folder_ / name, name, name, log_.store_id().ToHex()});
+    return std::make_unique<Child>(
+        std::vector<std::string>{broker_->address(), prefix_, folder_ / name, name, name,
+                                 log_.store_id().ToHex(), absl::StrCat(kPartitions / 2)});
   }
 
   TempFolder folder_;
@@ -237,6 +248,7 @@ TEST_F(SharedViewTest, AMemberThatIsKilledGoesOnFromItsDiskAndIsReplacedWhenItSt
   WaitUntilOwned(kPartitions, 1);
   auto child = StartChild("child");
   WaitUntilOwned(kPartitions / 2, 1);
+  child->WaitUntilReady();
   const int kills = FullCounts() ? 30 : 4;
   for (int i = 0; i < kills; ++i) {
     // lint: allow(sleep) how long it lives before it is killed
@@ -244,8 +256,7 @@ TEST_F(SharedViewTest, AMemberThatIsKilledGoesOnFromItsDiskAndIsReplacedWhenItSt
     child->Kill();
     child = StartChild("child");
   }
-  // lint: allow(sleep) the child says nothing before it is asked
-  absl::SleepFor(absl::Seconds(2));
+  child->WaitUntilReady();
   EndLoad();
   std::string heads;
   for (uint32_t i = 0; i < kPartitions; ++i) absl::StrAppend(&heads, " ", Head(i).sequence);
@@ -319,7 +330,7 @@ TEST_F(SharedViewTest, AllPartitionsAreFoldedAnewWhileEventsComeAndSwitchedBackO
 }
 
 TEST_F(SharedViewTest, ALostSessionComesBackWithoutAFoldFromTheFirstEvent) {
-  auto one = Join("one");
+  auto one = Join("one", absl::Seconds(6));
   WaitUntilOwned(kPartitions, 1);
   broker_->Signal(SIGSTOP);
   WaitUntilOwned(0, 0);
