@@ -6,10 +6,12 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <memory>
 #include <numeric>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -22,6 +24,7 @@
 #include "eventstore/bus/relay.h"
 #include "eventstore/bus/topic_admin.h"
 #include "eventstore/bus/topic_reader.h"
+#include "eventstore/bus/transactional_producer.h"
 #include "tests/eventstore/temp_folder.h"
 
 // What tests against a real broker share.
@@ -84,16 +87,67 @@ class Broker {
   std::string address_;
 };
 
-// A topic that was just made is not known at once to who asks.
+// Asks brokers until they answer. After each error another client asks: one that is told that there
+// are no brokers, as one that has just come back may say, has lost them for good (librdkafka issue
+// 5301).
+class BrokerQuestions {
+ public:
+  explicit BrokerQuestions(const KafkaSettings& settings) : settings_(settings) {}
+
+  // Until `is_wanted` takes the answer; returns the last one, which may be another once
+  // kBrokerTimeout is over.
+  using Partitions = absl::StatusOr<int32_t>;
+  Partitions CountPartitions(const std::string& topic,
+                             const std::function<bool(const Partitions&)>& is_wanted) {
+    return AskUntil<Partitions>(
+        [&](TopicReader& reader) { return reader.CountPartitions(topic, kOneQuestion); },
+        is_wanted);
+  }
+
+  // As CountPartitions(), until it is `least` or more.
+  absl::StatusOr<int64_t> FindOffset(const std::string& topic, int32_t partition, OffsetOf which,
+                                     int64_t least) {
+    return AskUntil<absl::StatusOr<int64_t>>(
+        [&](TopicReader& reader) {
+          return reader.FindOffset(topic, partition, which, kOneQuestion);
+        },
+        [&](const absl::StatusOr<int64_t>& found) { return found.ok() && *found >= least; });
+  }
+
+ private:
+  static constexpr absl::Duration kOneQuestion = absl::Seconds(5);
+
+  template <typename Answer>
+  Answer AskUntil(const std::function<Answer(TopicReader&)>& question,
+                  const std::function<bool(const Answer&)>& is_wanted) {
+    const absl::Time deadline = BrokerDeadline();
+    while (true) {
+      if (reader_ == nullptr) {
+        auto opened = TopicReader::Open(settings_);
+        if (!opened.ok()) return opened.status();
+        reader_ = *std::move(opened);
+      }
+      Answer answer = question(*reader_);
+      if (!answer.ok()) reader_.reset();
+      if (is_wanted(answer) || absl::Now() >= deadline) return answer;
+    }
+  }
+
+  const KafkaSettings settings_;
+  std::unique_ptr<TopicReader> reader_;
+};
+
+// A topic that was just made is not known at once to who asks, nor to who leads its partitions.
 inline void WaitUntilThere(const KafkaSettings& settings, const TopicDescription& topic) {
-  auto reader = TopicReader::Open(settings);
-  ASSERT_TRUE(reader.ok()) << reader.status();
-  const absl::Time deadline = absl::Now() + kBrokerTimeout;
-  absl::StatusOr<int32_t> count;
-  do {
-    count = (*reader)->CountPartitions(topic.name, kBrokerTimeout);
-  } while ((!count.ok() || *count != topic.partitions) && absl::Now() < deadline);
+  BrokerQuestions questions(settings);
+  const auto count = questions.CountPartitions(
+      topic.name, [&](const auto& found) { return found.ok() && *found == topic.partitions; });
   ASSERT_TRUE(count.ok()) << count.status();
+  ASSERT_EQ(*count, topic.partitions) << topic.name;
+  for (int32_t partition = 0; partition < topic.partitions; ++partition) {
+    const auto end = questions.FindOffset(topic.name, partition, OffsetOf::kCommittedEnd, 0);
+    ASSERT_TRUE(end.ok()) << end.status();
+  }
 }
 
 // The topics that a relay of one log needs, and those of its work streams with fewer partitions.
@@ -125,8 +179,11 @@ inline void MakeAnew(const KafkaSettings& settings, const TopicDescription& topi
   auto admin = TopicAdmin::Open(settings);
   ASSERT_TRUE(admin.ok()) << admin.status();
   ASSERT_TRUE((*admin)->Delete(topic.name, kBrokerTimeout).ok());
-  // The deletion goes on behind.
-  const absl::Time deadline = absl::Now() + kBrokerTimeout;
+  // The deletion goes on behind: the old topic must not be taken for the new one.
+  const auto old = BrokerQuestions(settings).CountPartitions(
+      topic.name, [](const auto& found) { return absl::IsNotFound(found.status()); });
+  ASSERT_TRUE(absl::IsNotFound(old.status())) << topic.name << " is still there: " << old.status();
+  const absl::Time deadline = BrokerDeadline();
   absl::Status made = absl::UnknownError("");
   while (!(made = (*admin)->Create(topic, kBrokerTimeout)).ok() && absl::Now() < deadline) {
     std::this_thread::yield();
@@ -139,22 +196,14 @@ inline void MakeAnew(const KafkaSettings& settings, const TopicDescription& topi
 // reads what is committed sees it.
 inline void WaitUntilCommitted(const KafkaSettings& settings, const std::string& topic,
                                const std::vector<int32_t>& partitions) {
-  auto reader = TopicReader::Open(settings);
-  ASSERT_TRUE(reader.ok()) << reader.status();
-  // -1 while a broker does not say: one that has just come back may not lead yet.
-  const auto find = [&](int32_t partition, OffsetOf which) {
-    return (*reader)->FindOffset(topic, partition, which, kBrokerTimeout).value_or(-1);
-  };
+  BrokerQuestions questions(settings);
   for (const int32_t partition : partitions) {
-    const absl::Time deadline = absl::Now() + kBrokerTimeout;
-    int64_t written = -1;
-    int64_t committed = -1;
-    while (written < 0 || committed < written) {
-      ASSERT_LT(absl::Now(), deadline) << topic << "/" << partition << " is committed up to "
-                                       << committed << " of " << written << " (-1: not known)";
-      if (written < 0) written = find(partition, OffsetOf::kWrittenEnd);
-      committed = find(partition, OffsetOf::kCommittedEnd);
-    }
+    const auto written = questions.FindOffset(topic, partition, OffsetOf::kWrittenEnd, 0);
+    ASSERT_TRUE(written.ok()) << written.status();
+    const auto committed =
+        questions.FindOffset(topic, partition, OffsetOf::kCommittedEnd, *written);
+    ASSERT_TRUE(committed.ok()) << committed.status();
+    ASSERT_GE(*committed, *written) << topic << "/" << partition << " has an open transaction";
   }
 }
 
@@ -197,13 +246,34 @@ class BrokerTest : public ::testing::Test {
   void WaitForAll(const Relay& relay) {
     const absl::Status status = relay.WaitForAll(absl::Now() + kBrokerTimeout);
     ASSERT_TRUE(status.ok()) << status;
-    auto reader = TopicReader::Open(broker_->settings());
-    ASSERT_TRUE(reader.ok()) << reader.status();
-    const auto count = (*reader)->CountPartitions(LogTopic(prefix_), kBrokerTimeout);
+    const auto count =
+        BrokerQuestions(broker_->settings())
+            .CountPartitions(LogTopic(prefix_), [](const auto& found) { return found.ok(); });
     ASSERT_TRUE(count.ok()) << count.status();
     std::vector<int32_t> partitions(static_cast<size_t>(*count));
     std::iota(partitions.begin(), partitions.end(), 0);
     WaitUntilCommitted(broker_->settings(), LogTopic(prefix_), partitions);
+  }
+
+  // Records that some other writer puts into a topic.
+  void Intrude(const std::vector<BusRecord>& records) {
+    auto producer = TransactionalProducer::Start(broker_->settings(),
+                                                 {.transactional_id = prefix_ + "-intruder"});
+    ASSERT_TRUE(producer.ok()) << producer.status();
+    ASSERT_TRUE((*producer)->Write(records).ok());
+  }
+
+  // Until `condition` takes what `watched`, such as a relay, says of itself; returns what that was.
+  template <typename Watched, typename Condition>
+  static auto WaitForStatus(const Watched& watched, Condition condition) {
+    const absl::Time deadline = BrokerDeadline();
+    auto status = watched.GetStatus();
+    while (!condition(status) && absl::Now() < deadline) {
+      absl::SleepFor(absl::Milliseconds(5));  // lint: allow(sleep) leaves the broker the processor
+      status = watched.GetStatus();
+    }
+    EXPECT_TRUE(condition(status)) << "never came";
+    return status;
   }
 
   inline static std::unique_ptr<Broker> broker_;

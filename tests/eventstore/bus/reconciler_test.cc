@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 
 #include "absl/time/clock.h"
-#include "eventstore/bus/transactional_producer.h"
 #include "tests/eventstore/bus/broker_fixture.h"
 #include "tests/eventstore/log_fixture.h"
 
@@ -47,22 +46,9 @@ class ReconcilerTest : public testing_support::BrokerTest {
     WaitForAll(*relay_);
   }
 
-  // Records that some other writer puts into the topic.
-  void Intrude(const std::vector<BusRecord>& records) {
-    auto producer = TransactionalProducer::Start(broker_->settings(),
-                                                 {.transactional_id = prefix_ + "-intruder"});
-    ASSERT_TRUE(producer.ok()) << producer.status();
-    ASSERT_TRUE((*producer)->Write(records).ok());
-  }
-
   template <typename Condition>
   ReconcilerStatus WaitUntil(Condition condition) {
-    const absl::Time deadline = absl::Now() + kBrokerTimeout;
-    while (!condition(reconciler_->GetStatus()) && absl::Now() < deadline) {
-      absl::SleepFor(absl::Milliseconds(5));  // lint: allow(sleep) leaves the broker the processor
-    }
-    EXPECT_TRUE(condition(reconciler_->GetStatus()));
-    return reconciler_->GetStatus();
+    return WaitForStatus(*reconciler_, condition);
   }
 
   MemoryLog files_{kPartitions};

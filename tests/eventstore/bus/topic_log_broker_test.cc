@@ -8,7 +8,6 @@
 
 #include "absl/time/clock.h"
 #include "eventstore/bus/topic_log.h"
-#include "eventstore/bus/transactional_producer.h"
 #include "tests/eventstore/bus/broker_fixture.h"
 #include "tests/eventstore/log_fixture.h"
 
@@ -53,12 +52,18 @@ class TopicLogBrokerTest : public testing_support::BrokerTest {
     WaitForAll(*relay_);
   }
 
+  TopicLogOptions TopicOptions() {
+    return {.settings = broker_->settings(),
+            .prefix = prefix_,
+            .broker_timeout = absl::Seconds(60),
+            .retry_wait_max = absl::Milliseconds(500)};
+  }
+
   std::unique_ptr<TopicLog> OpenTopic(std::optional<StoreId> expected = std::nullopt) {
     const auto open = [&] {
-      return TopicLog::Open({.settings = broker_->settings(),
-                             .prefix = prefix_,
-                             .log = expected,
-                             .retry_wait_max = absl::Milliseconds(500)});
+      TopicLogOptions options = TopicOptions();
+      options.log = expected;
+      return TopicLog::Open(options);
     };
     auto topic = open();
     // A topic that was just made is not known at once everywhere.
@@ -70,9 +75,13 @@ class TopicLogBrokerTest : public testing_support::BrokerTest {
 
   // Until what keeps followers of partition 0 from reading is, or is no more.
   static void WaitForHealth(const TopicLog& topic, absl::StatusCode code) {
-    const absl::Time deadline = absl::Now() + absl::Seconds(60);
-    while (topic.ReadHealth(0).code() != code && absl::Now() < deadline) std::this_thread::yield();
-    EXPECT_EQ(topic.ReadHealth(0).code(), code) << topic.ReadHealth(0);
+    const absl::Time deadline = absl::Now() + kBrokerTimeout;
+    absl::Status health = topic.ReadHealth(0);
+    while (health.code() != code && absl::Now() < deadline) {
+      std::this_thread::yield();
+      health = topic.ReadHealth(0);
+    }
+    EXPECT_EQ(health.code(), code) << health;
   }
 
   // The next event, or the error that stands in its place.
@@ -95,14 +104,6 @@ class TopicLogBrokerTest : public testing_support::BrokerTest {
       ASSERT_EQ(event->position, events[i].position);
       ASSERT_EQ(event->bytes, events[i].bytes);
     }
-  }
-
-  // Records that some other writer puts into the topic.
-  void Intrude(const std::vector<BusRecord>& records) {
-    auto producer = TransactionalProducer::Start(broker_->settings(),
-                                                 {.transactional_id = prefix_ + "-intruder"});
-    ASSERT_TRUE(producer.ok()) << producer.status();
-    ASSERT_TRUE((*producer)->Write(records).ok());
   }
 
   // What a follower from the start says once it has given what is good.
@@ -270,11 +271,10 @@ TEST_F(TopicLogBrokerTest, WhatATopicCannotAnswerIsSaid) {
 }
 
 TEST_F(TopicLogBrokerTest, ATopicThatHasNothingYetOrIsNotThereIsSaid) {
-  const TopicLogOptions options{.settings = broker_->settings(), .prefix = prefix_};
-  const auto empty = TopicLog::Open(options);
+  const auto empty = TopicLog::Open(TopicOptions());
   EXPECT_TRUE(absl::IsUnavailable(empty.status())) << empty.status();
   EXPECT_THAT(std::string(empty.status().message()), HasSubstr("TOPIC_EMPTY"));
-  TopicLogOptions absent = options;
+  TopicLogOptions absent = TopicOptions();
   absent.prefix += "-absent";
   EXPECT_TRUE(absl::IsNotFound(TopicLog::Open(absent).status()));
   // Whoever knows the log can wait for its first event.
@@ -286,8 +286,9 @@ TEST_F(TopicLogBrokerTest, ATopicThatHasNothingYetOrIsNotThereIsSaid) {
 
 TEST_F(TopicLogBrokerTest, ATopicOfAnotherLogIsRefused) {
   Publish(4);
-  const auto topic =
-      TopicLog::Open({.settings = broker_->settings(), .prefix = prefix_, .log = StoreId({7, 7})});
+  TopicLogOptions options = TopicOptions();
+  options.log = StoreId({7, 7});
+  const auto topic = TopicLog::Open(options);
   EXPECT_TRUE(absl::IsFailedPrecondition(topic.status())) << topic.status();
   EXPECT_THAT(std::string(topic.status().message()), StartsWith("OTHER_LOG"));
 }
@@ -378,8 +379,9 @@ TEST_F(TopicLogBrokerTest, AFollowerWaitsForABrokerThatHangsOrDiesAndGoesOn) {
 // whose broker hangs.
 TEST_F(TopicLogBrokerTest, AFollowerToWhomNothingComesSaysThatBrokersAreAwayAndBeginsAnew) {
   Publish(20);
-  const auto topic = TopicLog::Open(
-      {.settings = broker_->settings(), .prefix = prefix_, .silence_max = absl::Seconds(1)});
+  TopicLogOptions options = TopicOptions();
+  options.silence_max = absl::Seconds(1);
+  const auto topic = TopicLog::Open(options);
   ASSERT_TRUE(topic.ok()) << topic.status();
   const auto follower = (*topic)->Follow({.ledger = Ledger::kEvents});
   ASSERT_TRUE(follower.ok()) << follower.status();
