@@ -37,6 +37,9 @@ struct RelayOptions {
   absl::Duration retry_wait_max = absl::Seconds(10);
   // How long a call to the broker may take before the session is given up.
   absl::Duration broker_timeout = absl::Seconds(30);
+  // The same for the calls that write; and brokers end a transaction that is open for so long, and
+  // fence the relay that began it.
+  absl::Duration transaction_timeout = absl::Seconds(30);
   const Clock* clock = &SystemClock();
   // Says what goes on the work streams; nullptr: only the log's own topic is published. Outlives
   // the relay.

@@ -95,9 +95,9 @@ absl::StatusOr<std::unique_ptr<Relay::Session>> Relay::Session::Start(const Even
     absl::StrAppend(&id, "-", absl::ToUnixNanos(options.clock->Now()));
   // First the predecessor is fenced: what is read then stays as it is.
   ASSIGN_OR_RETURN(auto producer,
-                   TransactionalProducer::Start(options.settings,
-                                                {.transactional_id = std::move(id),
-                                                 .transaction_timeout = options.broker_timeout}));
+                   TransactionalProducer::Start(
+                       options.settings, {.transactional_id = std::move(id),
+                                          .transaction_timeout = options.transaction_timeout}));
   ASSIGN_OR_RETURN(Resume resume, FindResume(log, options));
   std::unique_ptr<Session> session(
       new Session(log, options, std::move(producer), std::move(resume)));

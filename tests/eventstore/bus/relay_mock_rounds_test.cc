@@ -64,6 +64,7 @@ class RelayMockRoundsTest : public ::testing::Test {
     options.retry_wait = absl::Milliseconds(20);
     options.retry_wait_max = absl::Milliseconds(200);
     options.broker_timeout = kRequestTimeout;
+    options.transaction_timeout = kRequestTimeout;
     options.work = &files_.work();
     relay_ = std::make_unique<Relay>(files_.log(), std::move(options));
     relay_->Start();

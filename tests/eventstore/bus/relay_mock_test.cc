@@ -55,6 +55,7 @@ class RelayMockTest : public ::testing::TestWithParam<ErrorCase> {
     options.retry_wait = absl::Milliseconds(20);
     options.retry_wait_max = absl::Milliseconds(100);
     options.broker_timeout = absl::Seconds(5);
+    options.transaction_timeout = absl::Seconds(5);
     return options;
   }
 

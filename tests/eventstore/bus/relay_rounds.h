@@ -19,6 +19,8 @@ inline constexpr uint32_t kRoundPartitions = 4;
 inline constexpr int32_t kRoundStreamPartitions = 2;
 // Short, so that a broker that hangs for longer than every timeout hangs for seconds only.
 inline constexpr absl::Duration kRoundBrokerTimeout = absl::Seconds(3);
+// Longer: whose transaction is open for longer is fenced, also where only the machine was slow.
+inline constexpr absl::Duration kRoundTransactionTimeout = absl::Seconds(15);
 // How the process ends when another relay took over.
 inline constexpr int kRoundFencedExit = 4;
 
@@ -50,6 +52,7 @@ inline RelayOptions RoundOptions(const std::string& address, const std::string& 
   options.retry_wait = absl::Milliseconds(50);
   options.retry_wait_max = absl::Milliseconds(500);
   options.broker_timeout = kRoundBrokerTimeout;
+  options.transaction_timeout = kRoundTransactionTimeout;
   options.work = &work;
   return options;
 }

@@ -57,7 +57,8 @@ class RelayRoundsTest : public RelayProcessTest {
   }
   void StopBroker() {
     broker_.Signal(SIGSTOP);
-    absl::SleepFor(2 * kRoundBrokerTimeout + absl::Seconds(1));  // lint: allow(sleep) the fault
+    const absl::Duration away = 2 * kRoundTransactionTimeout + absl::Seconds(1);
+    absl::SleepFor(away);  // lint: allow(sleep) the fault
     broker_.Signal(SIGCONT);
   }
   void KillBoth() {
@@ -74,7 +75,7 @@ class RelayRoundsTest : public RelayProcessTest {
     while (!ended && absl::Now() < deadline) {
       const auto other = TransactionalProducer::Start(
           broker_.settings(), {.transactional_id = absl::StrCat(prefix_, ".relay"),
-                               .transaction_timeout = kRoundBrokerTimeout});
+                               .transaction_timeout = kRoundTransactionTimeout});
       ended = child_->WaitUntilFenced(absl::Now() + absl::Seconds(5));
     }
     ASSERT_TRUE(ended) << "the relay does not end though another took over";
