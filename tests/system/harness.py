@@ -43,7 +43,9 @@ def wait_until(condition, what, seconds=PATIENCE_SECONDS):
 
 
 def free_ports(count):
-    out = subprocess.run([os.path.join(HELPERS, "free_ports"), str(count)], capture_output=True, check=True)
+    """Ports that nobody else is given while this process lives."""
+    command = [os.path.join(HELPERS, "free_ports"), str(count), str(os.getpid())]
+    out = subprocess.run(command, capture_output=True, check=True)
     return [int(port) for port in out.stdout.split()]
 
 
