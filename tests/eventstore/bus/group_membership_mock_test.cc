@@ -48,7 +48,9 @@ class GroupMembershipMockTest : public ::testing::Test {
 // librdkafka itself would wait for five minutes.
 TEST_F(GroupMembershipMockTest, AJoinThatIsNeverAnsweredIsGivenUpForANewClient) {
   HoldUpOneJoin();
-  GroupMembership member(Options());
+  GroupMembershipOptions options = Options();
+  options.retry_wait = absl::Seconds(5);  // so long the error is to be seen
+  GroupMembership member(std::move(options));
   const absl::Time began = absl::Now();
   ASSERT_TRUE(member.Start().ok());
   bool said_why = false;
