@@ -21,8 +21,6 @@ namespace records::eventstore {
 namespace {
 
 constexpr size_t kPageRecordsMax = 500;
-// The partitions of one transaction are to be seen one after the other.
-constexpr std::chrono::seconds kSettleMax{5};
 // Brokers end the transaction of a relay that was killed after its 30 s, and look each 10 s.
 constexpr std::chrono::seconds kOpenTransactionMax{60};
 constexpr absl::Duration kPoll = absl::Milliseconds(50);
@@ -55,11 +53,12 @@ absl::StatusOr<TailEvent> EventOf(BusRecord record) {
 class LogTopicTail final : public TailSource {
  public:
   LogTopicTail(std::unique_ptr<TopicReader> reader, const std::string& prefix,
-               absl::Duration timeout)
+               absl::Duration timeout, absl::Duration settle_max)
       : reader_(std::move(reader)),
         log_topic_(LogTopic(prefix)),
         progress_topic_(ProgressTopic(prefix)),
-        timeout_(timeout) {}
+        timeout_(timeout),
+        settle_max_(settle_max) {}
 
   absl::StatusOr<std::vector<TailPartition>> FindEnds() override;
   absl::Status Seek(Position from) override;
@@ -78,6 +77,7 @@ class LogTopicTail final : public TailSource {
   const std::string log_topic_;
   const std::string progress_topic_;
   const absl::Duration timeout_;
+  const absl::Duration settle_max_;
   int32_t partitions_ = 0;
   bool at_end_ = false;
 };
@@ -172,7 +172,7 @@ absl::Status LogTopicTail::CountAndSettle() {
 
 absl::StatusOr<std::vector<TailPartition>> LogTopicTail::FindEnds() {
   RETURN_IF_ERROR(CountAndSettle());
-  const auto give_up = std::chrono::steady_clock::now() + kSettleMax;
+  const auto give_up = std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(settle_max_);
   while (true) {
     ASSIGN_OR_RETURN(const std::vector<uint64_t> before, ReadLasts());
     ASSIGN_OR_RETURN(const auto progress, ReadProgress());
@@ -232,11 +232,12 @@ absl::StatusOr<std::vector<TailEvent>> LogTopicTail::NextPage() {
 
 absl::StatusOr<std::unique_ptr<TailSource>> OpenLogTopicTail(const KafkaSettings& settings,
                                                              const std::string& prefix,
-                                                             absl::Duration timeout) {
+                                                             absl::Duration timeout,
+                                                             absl::Duration settle_max) {
   // Access rules that allow a relay its topics allow it this group.
   const std::string group = absl::StrCat(prefix, ".relay");
   ASSIGN_OR_RETURN(auto reader, TopicReader::Open(settings, group));
-  return std::make_unique<LogTopicTail>(std::move(reader), prefix, timeout);
+  return std::make_unique<LogTopicTail>(std::move(reader), prefix, timeout, settle_max);
 }
 
 }  // namespace records::eventstore

@@ -16,8 +16,11 @@ namespace records::eventstore {
 //
 // Errors besides those of TailSource: as KafkaStatus() says; kUnavailable too when no broker
 // answers within `timeout`; kNotFound: a topic is not there. kFailedPrecondition TOPIC_PARTITIONS.
-absl::StatusOr<std::unique_ptr<TailSource>> OpenLogTopicTail(const KafkaSettings& settings,
-                                                             const std::string& prefix,
-                                                             absl::Duration timeout);
+//
+// `settle_max`: how long FindEnds() looks again where topics and progress do not fit together, as
+// while a transaction comes to be seen, one partition after the other.
+absl::StatusOr<std::unique_ptr<TailSource>> OpenLogTopicTail(
+    const KafkaSettings& settings, const std::string& prefix, absl::Duration timeout,
+    absl::Duration settle_max = absl::Seconds(5));
 
 }  // namespace records::eventstore
