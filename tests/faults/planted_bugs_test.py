@@ -26,7 +26,7 @@ TABLE = os.path.join(ROOT, "tests", "faults", "planted_bugs.tsv")
 README = os.path.join(ROOT, "tests", "faults", "README.md")
 SWITCH = "RECORDS_PLANTED_BUG"
 DRAWN = 6
-TIMEOUT_S = 300
+TIMEOUT_S = 600
 # GoogleTest's for a failed test, and the simulation's for a broken promise; its 3 says that a fault never happened.
 FAILED = 1
 

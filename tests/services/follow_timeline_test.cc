@@ -213,7 +213,7 @@ TEST_F(FollowTimelineTest, WhoIsBeingErasedIsRefusedAndWhatWaitedForASlowReaderI
   const absl::Status end = quick.End();
   EXPECT_EQ(end.code(), absl::StatusCode::kPermissionDenied);
   EXPECT_EQ(end, server_.Timeline(amy_, "R-never").status);
-  const absl::Time patience = absl::Now() + absl::Seconds(30);
+  const absl::Time patience = absl::Now() + absl::Seconds(120);
   while (server_.authoriser->streams().size() > 0 && absl::Now() < patience) {
     std::this_thread::yield();
   }

@@ -52,12 +52,12 @@ struct Reply {
   std::string text;
 };
 
-// Calls `method` with an empty message and waits at most ten seconds.
+// Calls `method` with an empty message and waits at most two minutes.
 inline Reply Call(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
                   const Metadata& metadata) {
   grpc::GenericStub stub(channel);
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(120));
   for (const auto& [name, value] : metadata) context.AddMetadata(name, value);
   grpc::Slice empty;
   const grpc::ByteBuffer request(&empty, 1);

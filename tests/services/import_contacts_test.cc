@@ -255,7 +255,7 @@ TEST_F(ImportContactsTest, NoMoreRowsThanTheWindowAreUnderWay) {
   {
     absl::MutexLock lock(&mutex);
     const auto full = [&held] { return held.size() >= ImportReactor::kWindow; };
-    EXPECT_TRUE(mutex.AwaitWithTimeout(absl::Condition(&full), absl::Seconds(20)));
+    EXPECT_TRUE(mutex.AwaitWithTimeout(absl::Condition(&full), absl::Seconds(120)));
     const auto beyond = [&held] { return held.size() > ImportReactor::kWindow; };
     EXPECT_FALSE(mutex.AwaitWithTimeout(absl::Condition(&beyond), absl::Milliseconds(200)));
     hold = false;

@@ -148,7 +148,7 @@ class RemoteTimeline {
   void CatchUp() const {
     for (uint32_t partition = 0; partition < ledger_.log->partition_count(); ++partition) {
       const auto head = ledger_.log->Head(eventstore::Ledger::kEvents, partition);
-      const absl::Status folded = runner->WaitFor(head, absl::Now() + absl::Seconds(20));
+      const absl::Status folded = runner->WaitFor(head, absl::Now() + absl::Seconds(120));
       EXPECT_TRUE(folded.ok()) << folded;
     }
   }

@@ -249,7 +249,7 @@ TEST_F(RemoteViewTest, WithoutTheLedgerNothingIsAnsweredAndNothingIsParked) {
     EXPECT_EQ(ReasonOf(status), "LEDGER_AWAY");
     told.Notify();
   });
-  EXPECT_TRUE(told.WaitForNotificationWithTimeout(absl::Seconds(20)));
+  EXPECT_TRUE(told.WaitForNotificationWithTimeout(absl::Seconds(120)));
   EXPECT_THAT(view_.runner->ParkedRoots(), IsEmpty());
 }
 
@@ -377,7 +377,7 @@ TEST_F(RemoteViewTest, AKeyIsGoneFromTheViewWhenItsLeaseHasEnded) {
   ASSERT_TRUE(view_.Timeline(amy_, "R1").ok());
   EXPECT_GT(view_.keys.leased(), 0u);
   server_.clock.Advance(eventstore::kReleasedKeyLease);
-  const absl::Time patience = absl::Now() + absl::Seconds(20);
+  const absl::Time patience = absl::Now() + absl::Seconds(120);
   while (view_.keys.leased() > 0 && absl::Now() < patience) std::this_thread::yield();
   EXPECT_EQ(view_.keys.leased(), 0u);
   // And leased again when it is asked for.

@@ -97,7 +97,7 @@ void TestServer::Prepare(grpc::ClientContext& context, const Who& who) {
 
 void TestServer::PrepareStream(grpc::ClientContext& context, const Who& who) {
   Prepare(context, who);
-  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(250));
 }
 
 std::string TestServer::Token(const std::string& subject, const std::vector<std::string>& roles,
@@ -110,7 +110,7 @@ Who TestServer::Officer(const std::string& subject, const std::vector<std::strin
   const auto staff = StaffOf(subject);
   for (const std::string& role : roles) {
     const absl::Status folded =
-        grants_runner->WaitFor(Grant(staff, role), absl::Now() + absl::Seconds(20));
+        grants_runner->WaitFor(Grant(staff, role), absl::Now() + absl::Seconds(120));
     EXPECT_TRUE(folded.ok()) << folded;
   }
   return {Token(subject, roles), std::move(purpose)};
@@ -130,7 +130,7 @@ grpc::Status TestServer::SendBytes(grpc::ClientContext& context, const std::stri
   call->Finish(&response, &status, nullptr);
   void* tag = nullptr;
   bool ok = false;
-  const auto patience = std::chrono::system_clock::now() + std::chrono::seconds(20);
+  const auto patience = std::chrono::system_clock::now() + std::chrono::seconds(120);
   if (queue.AsyncNext(&tag, &ok, patience) == grpc::CompletionQueue::TIMEOUT) {
     context.TryCancel();
     queue.Next(&tag, &ok);
@@ -178,7 +178,7 @@ void TestServer::CatchUp() {
   for (uint32_t partition = 0; partition < log->partition_count(); ++partition) {
     const auto head = log->Head(eventstore::Ledger::kEvents, partition);
     if (head.sequence == 0) continue;
-    const absl::Status folded = timeline_runner->WaitFor(head, absl::Now() + absl::Seconds(20));
+    const absl::Status folded = timeline_runner->WaitFor(head, absl::Now() + absl::Seconds(120));
     EXPECT_TRUE(folded.ok()) << folded;
   }
 }

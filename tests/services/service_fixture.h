@@ -73,10 +73,10 @@ class TestServer : public TestStore {
   // Puts token and purpose into a call. No deadline: the log would judge it by its own clock, which
   // stands still.
   static void Prepare(grpc::ClientContext& context, const Who& who);
-  // As Prepare(), for a stream, which no log judges: it ends after thirty seconds of the machine.
+  // As Prepare(), for a stream, which no log judges: it ends after 250 s of the machine.
   static void PrepareStream(grpc::ClientContext& context, const Who& who);
 
-  // Calls "ContactService/RecordContact" and waits at most twenty seconds.
+  // Calls "ContactService/RecordContact" and waits at most two minutes.
   template <typename Response, typename Request>
   Answer<Response> Send(const Who& who, const std::string& method, const Request& request) const {
     grpc::ClientContext context;

@@ -218,7 +218,7 @@ TEST_F(TimelineServiceTest, TheTraceIsDurableBeforeTheAnswerLeaves) {
   {
     absl::MutexLock lock(&mutex);
     const auto is_held = [&held] { return held.size() == 1; };
-    ASSERT_TRUE(mutex.AwaitWithTimeout(absl::Condition(&is_held), absl::Seconds(20)));
+    ASSERT_TRUE(mutex.AwaitWithTimeout(absl::Condition(&is_held), absl::Seconds(120)));
   }
   void* tag = nullptr;
   bool ok = false;

@@ -104,7 +104,7 @@ class KafkaTest(BusTest):
         self.register(self.amy, "R1")
         self.wait_until_published()
         self.assertEqual(server.stop(), 0)
-        before = self.kcat("%p/%o ")
+        before = sorted(self.kcat("%p/%o ").split())  # kcat takes the partitions in any order
         shutil.rmtree(server.data)
         self.serve()
         self.register(self.amy, "R2")
@@ -113,7 +113,7 @@ class KafkaTest(BusTest):
         self.assertIn("OTHER_LOG", self.server.log())
         self.assertEqual(self.gauge("records_relay_running"), 0)
         self.record(self.amy, "R2", "the server goes on")
-        self.assertEqual(self.kcat("%p/%o "), before)
+        self.assertEqual(sorted(self.kcat("%p/%o ").split()), before)
 
     def test_a_server_whose_relay_is_fenced_says_so_and_ends(self):
         first = self.serve()

@@ -152,7 +152,7 @@ TEST_F(ProgramTest, AFollowResumesAfterALostConnectionAndEndsOnInterrupt) {
   const absl::Time start = absl::Now();
   program.Signal(SIGINT);
   EXPECT_EQ(program.Wait(), kExitOk) << program.err();
-  EXPECT_LT(absl::Now() - start, absl::Seconds(1));
+  EXPECT_LT(absl::Now() - start, absl::Seconds(20));
 }
 
 TEST_F(ProgramTest, ATokenIsMadeOnceIssuerAndServerAreThere) {
