@@ -10,7 +10,7 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import (PATIENCE_SECONDS, RECORDSCTL, Server, SystemTest, main, read, wait_until)  # noqa: E402
+from harness import (PATIENCE_SECONDS, RECORDSCTL, Server, SystemTest, main, read, rounds, wait_until)  # noqa: E402
 
 FULL = os.environ.get("RECORDS_FULL") == "1"
 ADMIN = "system-operation"
@@ -215,7 +215,7 @@ class BackupTest(SystemTest):
         print(f"seed {seed}", flush=True)
         rng = random.Random(seed)
         unfinished, whole = 0, 0
-        for number in range(30 if FULL else 6):
+        for number in rounds(30 if FULL else 6, lambda: unfinished > 0):
             self.record(self.amy, "R1", f"call {number}")
             name = f"b{number}"
             command = [RECORDSCTL, "--server", self.server.listen, "--token-file", self.ops, "--purpose", ADMIN,
@@ -251,7 +251,7 @@ class BackupTest(SystemTest):
         print(f"seed {seed}", flush=True)
         rng = random.Random(seed)
         cut = 0
-        for number in range(30 if FULL else 6):
+        for number in rounds(30 if FULL else 6, lambda: cut > 0):
             to = self.path(f"to{number}")
             restoring = subprocess.Popen([RECORDSCTL, *self.restore_command("first", to)], stdout=subprocess.DEVNULL,
                                          stderr=subprocess.DEVNULL)

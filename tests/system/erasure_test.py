@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import RECORDSCTL, SystemTest, main, read, wait_until  # noqa: E402
+from harness import RECORDSCTL, SystemTest, main, read, rounds, wait_until  # noqa: E402
 
 OK, REFUSED, USAGE, UNREACHABLE, PARTLY = range(5)
 MANAGER, OFFICER = "tenancy-management", "rights-request"
@@ -109,7 +109,7 @@ class ErasureTest(SystemTest):
         print(f"seed {seed}: RECORDS_SEED={seed} python3 tests/system/erasure_test.py", flush=True)
         chance = random.Random(seed)
         kills = unfinished = 0
-        for round_ in range(KILLS):
+        for round_ in rounds(KILLS, lambda: unfinished > 0):
             reference = "R1-CANARY-REFERENCE"
             if round_ > 0:
                 self.register(self.amy, reference, "Pat CANARY-NAME")
@@ -134,7 +134,7 @@ class ErasureTest(SystemTest):
             self.assertEqual(told.count("certified"), round_ + 1, told)
             self.assert_erased_and_the_other_whole()
         print(f"kills {kills}, of them before the certificate was written {unfinished}", flush=True)
-        self.assertEqual(kills, KILLS)
+        self.assertGreaterEqual(kills, KILLS)
         self.assertGreater(unfinished, 0)
         self.server.stop()
         self.assert_nothing_is_left()

@@ -27,6 +27,8 @@ PATIENCE_SECONDS = 60
 # Beyond what tools/broker waits for a start.
 BROKER_SECONDS = 180
 POLL_SECONDS = 0.02
+# Rounds of a kill at a random moment, of which one must come in the midst of something.
+ROUNDS_MAX = 40
 
 
 def wait_until(condition, what, seconds=PATIENCE_SECONDS):
@@ -40,6 +42,14 @@ def wait_until(condition, what, seconds=PATIENCE_SECONDS):
             raise AssertionError(f"waited {seconds} s in vain for {what}")
         # lint: allow(sleep) other processes give no signal to wait for
         time.sleep(POLL_SECONDS)
+
+
+def rounds(count, hit):
+    """So many numbers, and more until hit() says that one came in the midst."""
+    for number in range(ROUNDS_MAX):
+        if number >= count and hit():
+            return
+        yield number
 
 
 def free_ports(count):
@@ -79,9 +89,10 @@ class Server:
             self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         return self
 
-    def start(self):
+    def start(self, seconds=PATIENCE_SECONDS):
         self.spawn()
-        wait_until(lambda: self.process.poll() is not None or health(self.listen) == "SERVING", "the server to serve")
+        wait_until(lambda: self.process.poll() is not None or health(self.listen) == "SERVING", "the server to serve",
+                   seconds)
         if self.process.poll() is not None:
             raise AssertionError(f"recordsd ended with {self.process.returncode}: {self.log()}")
         return self
@@ -171,7 +182,9 @@ class SystemTest(unittest.TestCase):
                          *flags)[0]
 
     def summaries(self, token, reference):
-        """Returns the summaries of all contacts of a customer, newest first."""
+        """Returns the summaries of all contacts of a customer that are recorded, newest first."""
+        wait_until(lambda: 'records_view_lag_events{view="timeline"} 0\n' in self.server.metrics_page(),
+                   "the timeline to show all")
         pages = self.json(token, "service-delivery", "timeline", "show", "--customer", reference, "--kind", "contact",
                           "--all")
         return [entry["contact"]["contact"]["summary"] for page in pages for entry in page["entries"]]
@@ -233,7 +246,7 @@ class BusTest(SystemTest):
     def kcat(self, form):
         """What a reader of committed records gets of the log's topic, each as `form` says. On a broker in the clear."""
         command = ["kcat", "-C", "-b", self.address, "-t", self.prefix + ".log.v1", "-e", "-q", "-o", "beginning", "-X",
-                   "isolation.level=read_committed", "-f", form]
+                   "isolation.level=read_committed", "-m", str(PATIENCE_SECONDS), "-f", form]
         return subprocess.run(command, capture_output=True, check=True, timeout=PATIENCE_SECONDS).stdout
 
     def wait_until_compared(self, records):

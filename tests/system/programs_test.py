@@ -17,9 +17,6 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import (NYC_DAY, PATIENCE_SECONDS, RECORDSCTL, RECORDSD, Server, SystemTest, free_ports,  # noqa: E402
                      health, main, read, wait_until)
 
-# What a stop waits for calls under way, when they do not end (--drain-seconds).
-DRAIN_SECONDS = 10
-
 OK, REFUSED, USAGE, UNREACHABLE, PARTLY = range(5)
 
 
@@ -237,7 +234,8 @@ class StopTest(SystemTest):
                          out + err)
 
     def test_a_follow_does_not_hold_up_the_stop(self):
-        server = self.start_server()
+        # What a stop waits for calls that do not end.
+        server = self.start_server("--drain-seconds", str(2 * PATIENCE_SECONDS))
         amy = self.token("contact-officer", "amy")
         self.register(amy, "R1")
         command = [RECORDSCTL, "--server", server.listen, "--token-file",
@@ -247,9 +245,7 @@ class StopTest(SystemTest):
             follow = subprocess.Popen(command, stdout=out, stderr=err)
         self.addCleanup(follow.kill)
         wait_until(lambda: b"following" in read(self.path("follow.err")), "the follow to begin")
-        began = time.monotonic()
         self.assertEqual(server.stop(), 0)
-        self.assertLess(time.monotonic() - began, DRAIN_SECONDS)
         server.start()
         wait_until(lambda: b"connected again" in read(self.path("follow.err")), "the follow to find the server again")
         self.record(amy, "R1", "after the stop")
@@ -376,10 +372,10 @@ class MistakesTest(SystemTest):
     def test_metrics_and_health_answer(self):
         self.assertEqual(health(self.server.listen), "SERVING")
         self.show(self.amy)
-        page = self.server.metrics_page()
+        # A view folds, and a call is counted, when the answer is out already.
         for line in ('records_log_writable 1', 'records_calls_total{code="0",method="/records.api.v1.TimelineService',
                      'records_view_lag_events{view="timeline"} 0', 'records_call_seconds_bucket'):
-            self.assertIn(line, page)
+            wait_until(lambda text=line: text in self.server.metrics_page(), line)
 
 
 class TokenTest(SystemTest):

@@ -10,7 +10,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import BROKER_SECONDS, PATIENCE_SECONDS, RECORDSCTL, RECORDSD, ROOT, BusTest, Server  # noqa: E402
-from harness import free_ports, health, main, wait_until  # noqa: E402
+from harness import free_ports, main, wait_until  # noqa: E402
 
 READ = "service-delivery"
 CUSTOMERS = [f"R{number}" for number in range(1, 13)]
@@ -56,11 +56,7 @@ class TimelineProcessTest(BusTest):
         return view
 
     def start_view(self, name, *flags):
-        view = self.view(name, *flags).spawn()
-        wait_until(lambda: view.process.poll() is not None or health(view.listen) == "SERVING", f"{name} to serve",
-                   BROKER_SECONDS)
-        self.assertIsNone(view.process.poll(), view.log())
-        return view
+        return self.view(name, *flags).start(BROKER_SECONDS)
 
     def register_all(self):
         for customer in CUSTOMERS:
@@ -72,6 +68,25 @@ class TimelineProcessTest(BusTest):
     def ask(self, server, customer, *flags):
         return self.ctl("--token-file", self.amy, "--purpose", READ, "--json", "timeline", "show", "--customer",
                         customer, *flags, server=server)
+
+    def answer(self, server, customer, *flags, passing=("UNAVAILABLE", "DEADLINE_EXCEEDED")):
+        """What is shown. Asks again after refusals that pass: a ledger on a busy machine is late, partitions move."""
+        def shown():
+            done = self.ask(server, customer, *flags)
+            if done.returncode == 0:
+                return done.stdout
+            self.assertTrue(any(word in done.stderr for word in passing), done.stderr)
+            return None
+        return wait_until(shown, f"an answer about {customer}", BROKER_SECONDS)
+
+    def wait_until_refused(self, server, customer):
+        """With PERMISSION_DENIED; nothing is shown meanwhile."""
+        def refused():
+            done = self.ask(server, customer)
+            self.assertEqual(done.stdout, "")
+            self.assertRegex(done.stderr, "PERMISSION_DENIED|LEDGER_AWAY")
+            return "PERMISSION_DENIED" in done.stderr
+        wait_until(refused, f"{customer} to be refused", BROKER_SECONDS)
 
     def owner_among(self, views, customer):
         """Returns the one that answers; the others must have named it."""
@@ -114,18 +129,23 @@ class TimelineProcessTest(BusTest):
         owners = {}
         for customer in CUSTOMERS:
             owners[customer] = self.owner_among((one, two), customer)
-            self.assertEqual(self.ask(owners[customer], customer).stdout, self.ask(self.server, customer).stdout)
+            self.assertEqual(self.answer(owners[customer], customer), self.answer(self.server, customer))
+        # Of few customers one process may own all.
+        while len(set(owners.values())) == 1 and len(owners) < 3 * len(CUSTOMERS):
+            customer = f"R{len(owners) + 1}"
+            self.register(self.amy, customer)
+            owners[customer] = self.owner_among((one, two), customer)
         self.assertEqual(set(owners.values()), {one, two})
         # One's own write is seen, wherever the timeline is.
         token = self.record(self.amy, "R1", "just now")["token"]
-        shown = self.ask(owners["R1"], "R1", "--read-your-write", token)
-        self.assertIn("just now", shown.stdout, shown.stderr)
+        self.assertIn("just now", self.answer(owners["R1"], "R1", "--read-your-write", token))
         # Who is absent has an owner, too, and is refused there as who is forbidden.
-        refusals = []
-        for view in (one, two):
-            done = self.ask(view, "R-nobody")
-            refusals.append(re.search(r"\((\w+)", done.stderr)[1])
-        self.assertEqual(sorted(refusals), ["PERMISSION_DENIED", "UNAVAILABLE"])
+        def refusals():
+            said = [self.ask(view, "R-nobody").stderr for view in (one, two)]
+            return None if any("LEDGER_AWAY" in text for text in said) else said
+        said = wait_until(refusals, "the ledger to answer both", BROKER_SECONDS)
+        self.assertEqual(sorted(re.search(r"\((\w+)", text)[1] for text in said),
+                         ["PERMISSION_DENIED", "UNAVAILABLE"])
         # Each answer left a trace with the customer, in the ledger.
         officer = self.token("data-protection-officer", "dana")
         read = self.ok(officer, "audit", "access", "list", "--customer", "R2")
@@ -153,7 +173,7 @@ class TimelineProcessTest(BusTest):
     def test_without_the_ledger_nothing_is_answered_and_with_it_all_again(self):
         self.register_all()
         view = self.start_view("one", "--instance", "one")
-        expected = self.ask(view, "R1").stdout
+        expected = self.answer(view, "R1")
         self.assertIn(CANARY, expected)
         self.server.stop(signal.SIGKILL)
         done = self.ask(view, "R1")
@@ -165,13 +185,13 @@ class TimelineProcessTest(BusTest):
         # Under its name it goes on from its own rows.
         self.assertEqual(view.stop(), 0, view.log())
         self.assertIn("p00", os.listdir(os.path.join(view.data, "view-timeline")))
-        view.start()
-        self.assertEqual(self.ask(view, "R1").stdout, expected)
+        view.start(BROKER_SECONDS)
+        self.assertEqual(self.answer(view, "R1"), expected)
 
     def test_who_is_erased_is_refused_there_too_once_the_leases_have_ended(self):
         self.register_all()
         view = self.start_view("one")
-        self.assertIn(CANARY, self.ask(view, "R1").stdout)
+        self.assertIn(CANARY, self.answer(view, "R1"))
         manager = self.token("housing-manager", "max")
         command = [RECORDSCTL, "--server", self.server.listen, "--token-file", manager, "--purpose",
                    "tenancy-management", "--timeout", str(BROKER_SECONDS), "subject", "erase", "--customer", "R1",
@@ -180,12 +200,12 @@ class TimelineProcessTest(BusTest):
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as erasing:
             wait_until(lambda: "PERMISSION_DENIED" in self.ask(view, "R1").stderr, "the view to refuse")
             self.assertEqual(self.ask(view, "R1").stdout, "")
-            self.assertIn(CANARY, self.ask(view, "R2").stdout)
+            self.assertIn(CANARY, self.answer(view, "R2"))
             said = erasing.communicate(timeout=BROKER_SECONDS)[0]
             self.assertEqual(erasing.returncode, 0, said)
         self.assertIn("certified", said)
         # The view has folded the fence: its rows are those of the ledger's view, in which R1 has none.
-        self.assertIn("PERMISSION_DENIED", self.ask(view, "R1").stderr)
+        self.wait_until_refused(view, "R1")
 
     def test_an_operator_rebuilds_it_and_goes_back_while_it_answers(self):
         self.register_all()
@@ -195,7 +215,7 @@ class TimelineProcessTest(BusTest):
         def operate(*words, token=root):
             return self.ctl("--token-file", token, "--purpose", "system-operation", "--json", "view", *words,
                             server=view)
-        expected = {customer: self.ask(view, customer).stdout for customer in CUSTOMERS}
+        expected = {customer: self.answer(view, customer) for customer in CUSTOMERS}
         status = json.loads(operate("status").stdout)["views"][0]
         self.assertEqual([(share["state"], share["copy"], share["canUndo"]) for share in status["shares"]],
                          [("VIEW_STATE_ANSWERS", "1", False)] * 16)
@@ -208,7 +228,7 @@ class TimelineProcessTest(BusTest):
                 asked = 0
                 while changing.poll() is None or asked == 0:
                     customer = CUSTOMERS[asked % len(CUSTOMERS)]
-                    self.assertEqual(self.ask(view, customer).stdout, expected[customer])
+                    self.assertEqual(self.answer(view, customer, passing=("LEDGER_AWAY",)), expected[customer])
                     asked += 1
                 said, problem = changing.communicate(timeout=PATIENCE_SECONDS)
                 self.assertEqual(changing.returncode, 0, problem)
@@ -216,7 +236,7 @@ class TimelineProcessTest(BusTest):
             self.assertEqual({(share["copy"], share["canUndo"]) for share in shares}, {(copy, True)})
         # What is written now comes to the copy that answers now.
         token = self.record(self.amy, "R1", "after it all")["token"]
-        self.assertIn("after it all", self.ask(view, "R1", "--read-your-write", token).stdout)
+        self.assertIn("after it all", self.answer(view, "R1", "--read-your-write", token))
 
     def test_a_start_says_what_is_missing_or_wrong(self):
         def refused(*flags):

@@ -24,7 +24,7 @@ show_timeline_process() {
   # shellcheck disable=SC2086
   recordsd $flags 2>view.log &
   view_pid=$!
-  run 0 "health --wait 60 $view_listen"
+  run 0 "health --wait 300 $view_listen"
   expect SERVING "the timeline does not serve"
   local asked="--token-file amy.token --purpose service-delivery timeline show --customer"
   run 0 "recordsctl --server $listen $asked S-1 > here.txt; recordsctl --server $view_listen $asked S-1 > there.txt

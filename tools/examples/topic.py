@@ -1,8 +1,21 @@
 """A work stream's topic on Kafka, as CloudEvents."""
+import time
+
 import confluent_kafka
 from cloudevents.kafka import KafkaMessage, from_binary
 
 import arguments
+
+
+def ends_of(consumer, partition):
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return consumer.get_watermark_offsets(partition, timeout=30)
+        except confluent_kafka.KafkaException:  # its leader moves, or a broker is late
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 class Topic:
@@ -20,7 +33,7 @@ class Topic:
         known = self.places()
         for one in partitions:
             one.offset = known.get(one.partition, confluent_kafka.OFFSET_BEGINNING)
-            low, high = consumer.get_watermark_offsets(one, timeout=30)
+            low, high = ends_of(consumer, one)
             if one.partition not in known and low > 0:  # retention has taken what their chains began with
                 self.begun_in_the_midst[one.partition] = high
         consumer.assign(partitions)
