@@ -84,7 +84,7 @@ TEST(LyingDiskTest, WhatTheKeyStoreLosesIsRefusedAndNeverTakenForErased) {
 }
 
 TEST(LyingDiskTest, AViewThatIsLostIsFoldedAgain) {
-  const Seen seen = LieInTurn("view-fold", 3, [](const std::string& path) {
+  const Seen seen = LieInTurn("view-fold", 1, [](const std::string& path) {
     return absl::StrContains(path, "/data/view");
   });
   EXPECT_GT(seen.lies, 0u);

@@ -5,6 +5,7 @@
 
 #include <csignal>
 #include <fstream>
+#include <functional>
 #include <tuple>
 
 #include "absl/strings/match.h"
@@ -15,6 +16,7 @@
 #include "eventstore/bus/kafka_client.h"
 #include "eventstore/bus/log_topic_tail.h"
 #include "eventstore/bus/relay.h"
+#include "eventstore/status_macros.h"
 #include "nlohmann/json.hpp"
 #include "tests/eventstore/bus/broker_fixture.h"
 #include "tests/eventstore/log_fixture.h"
@@ -29,6 +31,7 @@ using eventstore::TopicAdmin;
 using eventstore::TopicReader;
 using eventstore::testing_support::AppendTo;
 using eventstore::testing_support::Broker;
+using eventstore::testing_support::BrokerDeadline;
 using eventstore::testing_support::kBrokerTimeout;
 using eventstore::testing_support::MemoryLog;
 using eventstore::testing_support::RootIn;
@@ -50,6 +53,17 @@ Ended RunProgram(const std::vector<std::string>& arguments) {
   Program program(arguments);
   const int code = program.Wait();
   return {code, program.out(), program.err()};
+}
+
+// A broker acknowledges a change before it shows it.
+void WaitUntilShown(const std::function<absl::StatusOr<bool>()>& is_shown) {
+  const absl::Time deadline = BrokerDeadline();
+  absl::StatusOr<bool> shown;
+  do {
+    shown = is_shown();
+  } while (!shown.value_or(false) && absl::Now() < deadline);
+  ASSERT_TRUE(shown.ok()) << shown.status();
+  ASSERT_TRUE(*shown) << "acknowledged, and never to be seen";
 }
 
 // Lines of `text` that begin so.
@@ -85,14 +99,50 @@ class SecureBusTest : public ::testing::Test {
   }
 
   void Add(const BusRule& rule) {
-    const absl::Status status = Admin()->AddRule(rule, kBrokerTimeout);
+    const auto admin = Admin();
+    const absl::Status status = admin->AddRule(rule, kBrokerTimeout);
     ASSERT_TRUE(status.ok()) << status;
+    WaitUntilShown([&] { return HasRule(*admin, rule); });
+  }
+
+  void Remove(const BusRule& rule) {
+    const auto admin = Admin();
+    const absl::Status status = admin->RemoveRule(rule, kBrokerTimeout);
+    ASSERT_TRUE(status.ok()) << status;
+    WaitUntilShown([&]() -> absl::StatusOr<bool> {
+      ASSIGN_OR_RETURN(const bool there, HasRule(*admin, rule));
+      return !there;
+    });
+  }
+
+  void SetRetention(const std::string& topic, const std::string& value) {
+    const auto admin = Admin();
+    const absl::Status status = admin->SetParameter(topic, "retention.ms", value, kBrokerTimeout);
+    ASSERT_TRUE(status.ok()) << status;
+    WaitUntilShown([&]() -> absl::StatusOr<bool> {
+      ASSIGN_OR_RETURN(const auto topics, admin->List(topic, kBrokerTimeout));
+      const auto found = topics.find(topic);
+      return found != topics.end() && found->second.configuration.at("retention.ms") == value;
+    });
+  }
+
+  static void WaitUntilThere(const std::string& topic) {
+    const auto admin = Admin();
+    WaitUntilShown([&]() -> absl::StatusOr<bool> {
+      ASSIGN_OR_RETURN(const auto topics, admin->List(topic, kBrokerTimeout));
+      return topics.contains(topic);
+    });
   }
 
   // What comes of reading a topic as that principal.
   absl::Status Read(const std::string& principal, const std::string& topic) {
     auto reader = *TopicReader::Open(broker_->SettingsOf(principal));
     return reader->CountPartitions(prefix_ + "." + topic, kBrokerTimeout).status();
+  }
+
+  static absl::StatusOr<bool> HasRule(TopicAdmin& admin, const BusRule& rule) {
+    ASSIGN_OR_RETURN(const auto rules, admin.ListRules(kBrokerTimeout));
+    return rules.has_value() && rules->contains(rule);
   }
 
   static std::unique_ptr<Broker> broker_;
@@ -192,10 +242,7 @@ TEST_F(SecureBusTest, ARuleTooManyIsRemovedOneFromElsewhereOrADenialOnlyTold) {
   const Ended again = Bus("apply");
   EXPECT_EQ(again.code, kExitRefused) << again.out;
   EXPECT_EQ(Count(again.out, "by hand: "), 2u) << again.out;
-  ASSERT_TRUE(Admin()
-                  ->RemoveRule({.principal = "User:repairs", .name = "bus", .prefixed = true},
-                               kBrokerTimeout)
-                  .ok());
+  Remove({.principal = "User:repairs", .name = "bus", .prefixed = true});
 }
 
 TEST_F(SecureBusTest, AParameterIsSetBackUnlessThatWouldLoseRecords) {
@@ -203,8 +250,8 @@ TEST_F(SecureBusTest, AParameterIsSetBackUnlessThatWouldLoseRecords) {
   const auto admin = Admin();
   const std::string log = prefix_ + ".log.v1";
   const std::string work = prefix_ + ".repairs.v1";
-  ASSERT_TRUE(admin->SetParameter(log, "retention.ms", "1000", kBrokerTimeout).ok());
-  ASSERT_TRUE(admin->SetParameter(work, "retention.ms", "-1", kBrokerTimeout).ok());
+  SetRetention(log, "1000");
+  SetRetention(work, "-1");
   EXPECT_TRUE(
       absl::IsInvalidArgument(admin->SetParameter(work, "retention.ms", "long", kBrokerTimeout)));
   const Ended applied = Bus("apply");
@@ -220,6 +267,7 @@ TEST_F(SecureBusTest, ATopicOfOtherPartitionsOrTooManyIsToldAndKept) {
   const auto admin = Admin();
   for (const char* name : {".log.v1", ".old.v1"}) {
     ASSERT_TRUE(admin->Create({.name = prefix_ + name, .partitions = 2}, kBrokerTimeout).ok());
+    WaitUntilThere(prefix_ + name);
   }
   const Ended applied = Bus("apply");
   EXPECT_EQ(applied.code, kExitPartly) << applied.err;
@@ -250,6 +298,7 @@ TEST_F(SecureBusTest, WhatFailedIsToldLineByLineAndTheRestIsDoneLater) {
   EXPECT_EQ(Count(partly.out, "FAILED make: "), 5u) << partly.out;
   EXPECT_THAT(partly.out, HasSubstr("TOPIC_AUTHORIZATION_FAILED"));
   EXPECT_THAT(partly.out, HasSubstr("CLUSTER_AUTHORIZATION_FAILED"));
+  WaitUntilThere(prefix_ + ".log.v1");
   const Ended rest = Bus("apply");
   EXPECT_EQ(rest.code, kExitOk) << rest.out << rest.err;
   EXPECT_EQ(Count(rest.out, "done make: "), 5u);
@@ -314,7 +363,16 @@ class OpenBusTest : public ::testing::Test {
     ASSERT_TRUE(client.ok()) << client.status();
     rd_kafka_topic_partition_list_t* list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(list, topic.c_str(), 0)->offset = offset;
-    EXPECT_EQ(rd_kafka_commit(client->get(), list, 0), RD_KAFKA_RESP_ERR_NO_ERROR);
+    // The coordinator of a group may have been made this moment, or move.
+    const absl::Time deadline = BrokerDeadline();
+    rd_kafka_resp_err_t committed;
+    do {
+      committed = rd_kafka_commit(client->get(), list, 0);
+    } while ((committed == RD_KAFKA_RESP_ERR_NOT_COORDINATOR ||
+              committed == RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS ||
+              committed == RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE) &&
+             absl::Now() < deadline);
+    EXPECT_EQ(committed, RD_KAFKA_RESP_ERR_NO_ERROR);
     rd_kafka_topic_partition_list_destroy(list);
   }
 
