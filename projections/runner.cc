@@ -65,25 +65,52 @@ void Runner::Pause() {
   absl::MutexLock lock(&mutex_);
   pause_wanted_ = true;
   const auto stands_still = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
-    return paused_ || (status_.state != State::kRunning && status_.state != State::kStalled);
+    return paused_ || !IsFolding();
   };
   mutex_.Await(absl::Condition(&stands_still));
+}
+
+absl::Status Runner::PauseAt(std::vector<Position> heads, absl::Time deadline) {
+  absl::MutexLock lock(&mutex_);
+  pause_wanted_ = true;
+  pause_at_ = std::move(heads);
+  const auto stands_there = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    return (paused_ && IsWherePauseIs()) || !IsFolding();
+  };
+  const bool told = mutex_.AwaitWithDeadline(absl::Condition(&stands_there), deadline);
+  if (!IsFolding()) return absl::UnavailableError("VIEW_STOPPED: the view does not fold");
+  if (told) return absl::OkStatus();
+  return absl::DeadlineExceededError("the view did not come to where it is to stand still");
+}
+
+bool Runner::IsFolding() const {
+  return status_.state == State::kRunning || status_.state == State::kStalled;
 }
 
 void Runner::Resume() {
   absl::MutexLock lock(&mutex_);
   pause_wanted_ = false;
+  pause_at_.clear();
 }
 
-void Runner::AwaitResume() {
+bool Runner::IsWherePauseIs() const {
+  return std::all_of(pause_at_.begin(), pause_at_.end(),
+                     [this](const Position& head) ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+                       return applied_.at(head.partition).sequence >= head.sequence;
+                     });
+}
+
+std::vector<Position> Runner::AwaitResume() {
   absl::MutexLock lock(&mutex_);
-  if (!pause_wanted_) return;
-  paused_ = true;
   const auto goes_on = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
-    return !pause_wanted_ || stopping_;
+    return !pause_wanted_ || stopping_ || !IsWherePauseIs();
   };
-  mutex_.Await(absl::Condition(&goes_on));
-  paused_ = false;
+  if (!goes_on()) {
+    paused_ = true;
+    mutex_.Await(absl::Condition(&goes_on));
+    paused_ = false;
+  }
+  return pause_at_;
 }
 
 bool Runner::Stopping() const {
@@ -96,13 +123,13 @@ void Runner::Run() {
   // right to change it nothing is lost.
   setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNiceness);
   while (!Stopping()) {
-    AwaitResume();
+    const std::vector<Position> up_to = AwaitResume();
     TellWaiters();  // whose deadline is past
     RunReplays();
     // Asked before the partitions are polled, so that nothing can come in between unseen.
     const uint64_t seen = log_.WaitForBatch(Ledger::kEvents, std::numeric_limits<uint64_t>::max(),
                                             absl::ZeroDuration());
-    const auto progress = fold_->FoldBatch();
+    const auto progress = fold_->FoldBatch(up_to);
     if (absl::IsResourceExhausted(progress.status())) {
       PublishError(progress.status(), State::kStalled);
       WaitToRetry();
@@ -253,8 +280,8 @@ std::vector<ParkedRoot> Runner::ParkedRoots() const {
 absl::Status Runner::Replay(const RootId& root) {
   ReplayRequest request{.root = root};
   absl::MutexLock lock(&mutex_);
-  const bool running = status_.state == State::kRunning || status_.state == State::kStalled;
-  if (!running || stopping_) return absl::UnavailableError("VIEW_STOPPED: the view does not fold");
+  if (!IsFolding() || stopping_)
+    return absl::UnavailableError("VIEW_STOPPED: the view does not fold");
   replays_.push_back(&request);
   mutex_.Await(absl::Condition(&request.done));
   return request.result;

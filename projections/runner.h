@@ -86,6 +86,10 @@ class Runner {
   // moment only, as who waits for the view waits on. One caller at a time.
   void Pause();
   void Resume();
+  // As Pause(), once the view contains just what stands up to `heads`, one for each partition and
+  // none behind what it contains: it folds on up to there. kDeadlineExceeded: it does not come
+  // there in time. kUnavailable: stopped or failed. Resume() ends it in any case.
+  [[nodiscard]] absl::Status PauseAt(std::vector<eventstore::Position> heads, absl::Time deadline);
 
   // Waits until the view contains the event at `position` (read your own write). By the clock of
   // the machine. kDeadlineExceeded; kUnavailable: stopped or failed; kInvalidArgument: not a
@@ -131,8 +135,11 @@ class Runner {
 
   void Run();
   bool Stopping() const;
-  // Waits while it is paused.
-  void AwaitResume();
+  // Waits while it is paused; returns where it is to stop.
+  std::vector<eventstore::Position> AwaitResume();
+  bool IsFolding() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  // Whether it contains what it is to be paused at.
+  bool IsWherePauseIs() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   void RunReplays();
   // What a wait for `position` has come to; nullopt: it goes on.
   std::optional<absl::Status> OutcomeOfWait(eventstore::Position position,
@@ -156,6 +163,7 @@ class Runner {
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool pause_wanted_ ABSL_GUARDED_BY(mutex_) = false;
   bool paused_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<eventstore::Position> pause_at_ ABSL_GUARDED_BY(mutex_);
   RunnerStatus status_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<uint32_t, eventstore::Position> applied_ ABSL_GUARDED_BY(mutex_);
   std::vector<ParkedRoot> parked_ ABSL_GUARDED_BY(mutex_);

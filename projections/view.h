@@ -18,6 +18,7 @@
 #include "eventstore/storage.h"
 #include "projections/projection.h"
 #include "projections/runner.h"
+#include "projections/view_compare.h"
 #include "projections/view_marker.h"
 
 namespace records::projections {
@@ -80,8 +81,11 @@ struct ViewStatus {
   std::optional<GenerationId> previous;
   bool can_undo = false;                    // Undo() has a copy of this version to go back to
   std::optional<SwitchProgress> switching;  // a Rebuild() or Undo() is under way
-  RunnerStatus runner;                      // of the live copy
-  uint64_t events_done = 0;                 // as in SwitchProgress, of the live copy
+  // How the copy that answers agreed with the one before it when it took over: nullopt when there
+  // was no switch since the start, or the two are of different versions.
+  std::optional<RowComparison> comparison;
+  RunnerStatus runner;       // of the live copy
+  uint64_t events_done = 0;  // as in SwitchProgress, of the live copy
   uint64_t events_total = 0;
 };
 
@@ -108,7 +112,9 @@ class View {
 
   // Folds a new copy from the first event, waits until it has come to where the live one stands,
   // and switches to it: no answer is ever older than one before it. The copy before stays on the
-  // disk. Until then, and on any error, nothing changes.
+  // disk. Until then, and on any error, nothing changes. Before it switches it holds the rows of
+  // both against each other, where these should agree; it switches whatever that shows, as the new
+  // one is what the log says, and tells it in GetStatus().
   //   kAborted             another Rebuild() or Undo() is under way
   //   kCancelled           `go_on` said so
   //   kDeadlineExceeded    it did not come so far in time
@@ -154,6 +160,10 @@ class View {
   absl::Status CatchUp(const ViewCopy& copy, const Heads& heads, absl::Time deadline,
                        const GoOn& go_on) const;
   absl::Status CheckParked(const ViewCopy& copy) const;
+  // Both stand still at the same events for as long as it takes to open cursors.
+  RowComparison CompareOnce(ViewCopy& next, const GoOn& go_on);
+  absl::StatusOr<std::optional<RowComparison>> CompareCopies(ViewCopy& next, absl::Time deadline,
+                                                             const GoOn& go_on);
   bool MustRewrite(const ViewCopy& copy) const;
   absl::Status Rewrite(ViewCopy& copy) const;
   // Lets Stop() reach the copy that a switch waits for. kUnavailable: stopped already.
@@ -175,6 +185,7 @@ class View {
   mutable absl::Mutex mutex_;
   bool switching_ ABSL_GUARDED_BY(mutex_) = false;  // somebody has the turn
   ViewMarker marker_ ABSL_GUARDED_BY(mutex_);       // changed by who has the turn
+  std::optional<RowComparison> comparison_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<ViewCopy> live_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<ViewCopy> next_ ABSL_GUARDED_BY(mutex_);  // catches up, before a switch
   // Of the copy that answered before the last switch.

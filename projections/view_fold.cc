@@ -1,6 +1,7 @@
 #include "projections/view_fold.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -107,13 +108,24 @@ bool ViewFold::BatchIsFull() const {
   return progress_.events >= options_.batch_events || batch_.kept_bytes() >= options_.batch_bytes;
 }
 
-absl::StatusOr<FoldProgress> ViewFold::FoldBatch() {
+void ViewFold::SetEnds(absl::Span<const Position> up_to) {
+  for (auto& [number, partition] : state_) {
+    partition.batch_end = log_.Head(Ledger::kEvents, number).sequence;
+    partition.limit = std::numeric_limits<uint64_t>::max();
+  }
+  for (const Position end : up_to) {
+    const auto it = state_.find(end.partition);
+    if (it == state_.end()) continue;
+    it->second.limit = end.sequence;
+    it->second.batch_end = std::min(it->second.batch_end, end.sequence);
+  }
+}
+
+absl::StatusOr<FoldProgress> ViewFold::FoldBatch(absl::Span<const Position> up_to) {
   RETURN_IF_ERROR(failed_);
   if (!has_unwritten_) {
     progress_ = {};
-    for (auto& [number, partition] : state_) {
-      partition.batch_end = log_.Head(Ledger::kEvents, number).sequence;
-    }
+    SetEnds(up_to);
     bool more = true;
     while (more && !BatchIsFull() && failed_.ok()) {
       more = false;
@@ -147,6 +159,11 @@ bool ViewFold::FoldTurn(Partition& partition) {
     if (status.ok() && partition.passed.sequence >= partition.batch_end) return false;
     if (status.ok()) status = ReadWaiting(partition);
     if (status.ok() && !partition.waiting.has_value()) return false;
+    if (status.ok() && partition.waiting->position.sequence > partition.limit) {
+      // What lies between is of no concern to this view.
+      partition.passed.sequence = std::max(partition.passed.sequence, partition.limit);
+      return false;
+    }
     if (status.ok()) status = FoldOrPark(*partition.waiting);
     if (!status.ok()) {
       if (!absl::IsUnavailable(status)) partition.error = status;

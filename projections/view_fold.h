@@ -9,6 +9,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "eventstore/log.h"
 #include "eventstore/storage.h"
 #include "projections/projection.h"
@@ -63,8 +64,10 @@ class ViewFold {
   // Folds what stands in the log, up to one batch, and writes it. An event that cannot be folded
   // parks its root and is passed. kResourceExhausted: no room; the same batch is written at the
   // next call. Any other error is final: it is returned for ever, and a new ViewFold starts at the
-  // last batch.
-  [[nodiscard]] absl::StatusOr<FoldProgress> FoldBatch();
+  // last batch. Folds nothing that lies behind the positions `up_to`, one for each partition that
+  // is to stop.
+  [[nodiscard]] absl::StatusOr<FoldProgress> FoldBatch(
+      absl::Span<const eventstore::Position> up_to = {});
 
   // Folds what a parked root has missed, in order, and unparks it. kNotFound: not parked. An event
   // that still cannot be folded: its error; the root stays parked from there.
@@ -88,6 +91,7 @@ class ViewFold {
     eventstore::Position written;  // what the storage shows
     eventstore::Position stored;   // of the checkpoint in the storage: behind lies nothing folded
     uint64_t batch_end = 0;        // where this batch stops: a head, whose root the log has at hand
+    uint64_t limit = 0;            // no event behind this one is folded
     std::unique_ptr<eventstore::Follower> follower;
     std::optional<eventstore::StoredEvent> waiting;  // read, and not yet folded
     absl::Status error;                              // the log is damaged or closed there
@@ -99,6 +103,7 @@ class ViewFold {
   absl::Status LoadCheckpoint(uint32_t partition);
   absl::Status LoadParked();
 
+  void SetEnds(absl::Span<const eventstore::Position> up_to);
   bool BatchIsFull() const;
   bool CheckpointIsFarBehind() const;
   // Folds some events of one partition; false when it has no more for now.

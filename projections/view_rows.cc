@@ -21,7 +21,7 @@ constexpr size_t kCheckpointSize = kIdSize + 8 + kTreeRootSize;  // without `res
 }  // namespace
 
 std::string CheckpointKey(uint32_t partition) {
-  std::string key = "c";
+  std::string key(kCheckpointPrefix);
   AppendBigEndian32(key, partition);
   return key;
 }

@@ -17,6 +17,7 @@ inline constexpr eventstore::Table kRunnerTable{0};
 
 // "c" partition (4 bytes, big-endian) -> store id (16), sequence (8, big-endian), tree root (32),
 // and what the log needs to go on there.
+inline constexpr absl::string_view kCheckpointPrefix = "c";
 std::string CheckpointKey(uint32_t partition);
 std::string EncodeCheckpoint(const eventstore::PartitionCheckpoint& checkpoint);
 // kDataLoss: not such a row.

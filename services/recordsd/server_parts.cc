@@ -181,14 +181,16 @@ void Server::Parts::AddViewGauges(std::vector<Gauge>& gauges) {
   for (const auto& [projection, view] : OpenedViews()) {
     const auto add = [&, view = view](const char* name, const char* help, auto read) {
       gauges.push_back({name, help, {{"view", projection->name()}}, [view, read] {
-                          return static_cast<double>(read(view->GetStatus().runner));
+                          return static_cast<double>(read(view->GetStatus()));
                         }});
     };
-    using Status = projections::RunnerStatus;
+    using Status = projections::ViewStatus;
     add("records_view_lag_events", "Durable events that the view has not folded",
-        [](const Status& status) { return status.lag_events; });
+        [](const Status& status) { return status.runner.lag_events; });
     add("records_view_parked_roots", "Roots that the view cannot answer about",
-        [](const Status& status) { return status.parked_roots; });
+        [](const Status& status) { return status.runner.parked_roots; });
+    add("records_view_rows_different", "Rows that were not alike at the last switch of copies",
+        [](const Status& status) { return RowsDifferent(status); });
   }
 }
 

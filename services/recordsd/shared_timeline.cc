@@ -128,6 +128,7 @@ SharedTimeline::Status SharedTimeline::GetStatus() const {
     if (partition.state == projections::PartitionStatus::State::kReady) ++status.ready;
     status.lag_events += partition.view.runner.lag_events;
     status.parked_roots += partition.view.runner.parked_roots;
+    status.rows_different += RowsDifferent(partition.view);
     status.error.Update(partition.error);
     status.error.Update(partition.view.runner.error);
   }

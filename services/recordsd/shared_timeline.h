@@ -45,6 +45,7 @@ class SharedTimeline final : public TimelineViews, public ManagedView {
     size_t ready = 0;
     uint64_t lag_events = 0;
     uint64_t parked_roots = 0;
+    uint64_t rows_different = 0;
     absl::Status error;  // of the group, or of the first partition that has one
   };
   Status GetStatus() const;

@@ -256,6 +256,8 @@ class ViewServer final : public RunningServer {
         [](const Status& status) { return status.lag_events; });
     add("records_view_parked_roots", "Roots that the view cannot answer about",
         [](const Status& status) { return status.parked_roots; });
+    add("records_view_rows_different", "Rows that were not alike at the last switch of copies",
+        [](const Status& status) { return status.rows_different; });
     add("records_view_partitions", "Partitions that this process holds",
         [](const Status& status) { return status.held; });
     add("records_view_partitions_ready", "Partitions that this process answers about",

@@ -55,6 +55,11 @@ api::ViewShare ShareFrom(const projections::ViewStatus& status) {
     share.set_previous_copy(status.previous->number);
     share.set_previous_version(status.previous->version);
   }
+  if (status.comparison.has_value()) {
+    share.mutable_comparison()->set_rows(status.comparison->rows);
+    share.mutable_comparison()->set_different(status.comparison->different);
+    share.mutable_comparison()->set_problem(std::string(status.comparison->problem.message()));
+  }
   return share;
 }
 

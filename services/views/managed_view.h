@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <utility>
@@ -46,5 +47,9 @@ class WholeManagedView final : public ManagedView {
 records::api::v1::ViewProgress ProgressFrom(const projections::SwitchProgress& progress);
 // All but partitions, and the states of a view that does not answer yet.
 records::api::v1::ViewShare ShareFrom(const projections::ViewStatus& status);
+// That were not alike at the last switch of copies.
+inline uint64_t RowsDifferent(const projections::ViewStatus& status) {
+  return status.comparison.has_value() ? status.comparison->different : 0;
+}
 
 }  // namespace records::services

@@ -323,6 +323,12 @@ TEST_F(SharedViewTest, AllPartitionsAreFoldedAnewWhileEventsComeAndSwitchedBackO
   const absl::Status undone = one->view().Undo(std::nullopt, BrokerDeadline());
   ASSERT_TRUE(undone.ok()) << undone;
   EXPECT_EQ((*one->view().Live(0))->id.number, 1u);
+  for (const PartitionStatus& status : one->view().GetStatus()) {
+    const auto comparison = status.view.comparison.value_or(RowComparison{});
+    EXPECT_TRUE(comparison.problem.ok()) << comparison.problem;
+    EXPECT_GT(comparison.rows, 0u);
+    EXPECT_EQ(comparison.different, 0u);
+  }
   EndLoad();
   ExpectSharedAsFresh({one.get()});
   ASSERT_TRUE(one->view().Undo(std::nullopt, BrokerDeadline()).ok());

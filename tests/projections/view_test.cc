@@ -81,6 +81,56 @@ TEST_F(ViewTest, ARebuiltViewIsByteEqualToTheLiveOne) {
   EXPECT_EQ(Rows(*view), before);
 }
 
+// Both are held against each other at the same event, wherever the log has come to.
+TEST_F(ViewTest, BeforeASwitchTheRowsOfBothCopiesAreCompared) {
+  Add(500);
+  const auto view = Open();
+  EXPECT_FALSE(view->GetStatus().comparison.has_value());
+  std::thread writer([&] {
+    for (int i = 0; i < 10'000; ++i) {
+      Add(1);
+      std::this_thread::yield();
+    }
+  });
+  for (int i = 0; i < 6; ++i) {
+    const absl::Status switched = i % 2 == 0 ? view->Rebuild(Deadline()) : view->Undo(Deadline());
+    EXPECT_TRUE(switched.ok()) << switched;
+    const auto comparison = view->GetStatus().comparison.value_or(RowComparison{});
+    EXPECT_TRUE(comparison.problem.ok()) << comparison.problem;
+    EXPECT_GE(comparison.rows, 80u);
+    EXPECT_EQ(comparison.different, 0u);
+  }
+  writer.join();
+}
+
+TEST_F(ViewTest, RowsThatDifferAreCountedAndTheFoldOfTheLogAnswers) {
+  Add(500);
+  const auto view = Open();
+  CatchUp(*view);
+  const auto rows = Rows(*view);
+  eventstore::StorageBatch damage;
+  damage.Put(ViewTable(0), std::string(TestRoot(1, 1).bytes()), "changed");
+  damage.Delete(ViewTable(0), std::string(TestRoot(2, 2).bytes()));
+  damage.Put(ViewTable(0), std::string(TestRoot(3, 77).bytes()), "of no event");
+  ASSERT_TRUE(
+      view->live()->storage->Write(damage, eventstore::Storage::Durability::kUnsynced).ok());
+  ASSERT_TRUE(view->Rebuild(Deadline()).ok());
+  EXPECT_EQ(view->GetStatus().comparison->different, 3u);
+  EXPECT_EQ(view->GetStatus().comparison->rows, rows.size() - 16 + 1);  // without checkpoints
+  EXPECT_EQ(Rows(*view), rows);
+}
+
+TEST_F(ViewTest, ACopyThatDoesNotGoOnIsReplacedWithoutAComparison) {
+  Add(500);
+  const auto view = Open();
+  CatchUp(*view);
+  view->live()->runner->Stop();
+  Add(10);
+  ASSERT_TRUE(view->Rebuild(Deadline()).ok());
+  EXPECT_TRUE(absl::IsUnavailable(view->GetStatus().comparison->problem));
+  CatchUp(*view);
+}
+
 TEST_F(ViewTest, ASwitchEndsNoQuestionAndOutlastsARestart) {
   Add(50);
   {

@@ -255,10 +255,14 @@ TEST_F(ViewServiceTest, ARebuildUnderLoadAnswersAlikeBeforeWhileAndAfterAndIsUnd
   EXPECT_EQ(share.copy(), 2u);
   EXPECT_TRUE(share.can_undo());
   EXPECT_EQ(share.previous_copy(), 1u);
+  EXPECT_GT(share.comparison().rows(), 0u);
+  EXPECT_EQ(share.comparison().different(), 0u);
+  EXPECT_EQ(share.comparison().problem(), "");
   status = host_.Undo(root_);
   ASSERT_TRUE(status.ok()) << status;
   load.AwaitWrites(5);
   EXPECT_EQ(host_.Share(root_).copy(), 1u);
+  EXPECT_EQ(host_.Share(root_).comparison().different(), 0u);
   load.End();
   // All that was written is in both copies, and as in the view that was never switched.
   server_.CatchUp();

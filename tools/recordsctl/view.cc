@@ -109,6 +109,31 @@ std::string ProgressText(const api::ViewProgress& progress) {
   return text;
 }
 
+// How the copies agreed between which a view was switched.
+std::string ComparisonText(const api::View& view) {
+  uint64_t rows = 0;
+  uint64_t different = 0;
+  bool any = false;
+  std::string problem;
+  for (const api::ViewShare& share : view.shares()) {
+    any = any || share.has_comparison();
+    rows += share.comparison().rows();
+    different += share.comparison().different();
+    if (problem.empty()) problem = share.comparison().problem();
+  }
+  if (!any) return "";
+  if (different > 0) {
+    return absl::StrCat("\n", different, " of ", rows,
+                        " rows are not as in the copy before. What answers now was folded from "
+                        "the log;\n`recordsctl view undo --name ",
+                        view.name(), "` goes back.\n");
+  }
+  if (!problem.empty()) {
+    return absl::StrCat("\nThe copies could not be compared: ", problem, "\n");
+  }
+  return absl::StrCat("\nCompared with the copy before: ", rows, " rows, all alike.\n");
+}
+
 template <typename Request, typename Response, typename Method>
 int Switch(Session& session, const std::string& verb, const std::string& view, Method method) {
   const std::string see = absl::StrCat("see `recordsctl view ", verb, " --help`");
@@ -128,6 +153,7 @@ int Switch(Session& session, const std::string& verb, const std::string& view, M
              google::protobuf::RepeatedPtrField<api::View> views;
              *views.Add() = message.done();
              PrintViews(session, views);
+             session.out << ComparisonText(message.done());
            }});
 }
 
