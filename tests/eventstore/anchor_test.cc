@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "tests/eventstore/memory_anchor_files.h"
+#include "tests/seed.h"
 
 namespace records::eventstore {
 namespace {
@@ -93,9 +94,7 @@ TEST_F(AnchorTest, AWriteTornAnywhereLeavesTheOneBeforeOrIsWhole) {
 
 // Crash after crash, with any set of unsynced bytes kept, an acknowledged payload is never lost.
 TEST_F(AnchorTest, NoSequenceOfCrashesLosesWhatWasAcknowledged) {
-  const uint64_t seed = std::random_device{}();
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
-  std::mt19937_64 generator(seed);
+  std::mt19937_64 generator(SeedOfRun());
   std::string acknowledged = "first";
   for (int round = 0; round < 300; ++round) {
     std::unique_ptr<Anchor> anchor = Open();
@@ -264,9 +263,7 @@ TEST(LogAnchorTest, DamagedPayloadsAndOtherVersionsAreRefused) {
 
 // Whatever decodes, encodes to the same bytes.
 TEST(LogAnchorTest, NoTwoPayloadsMeanTheSame) {
-  const uint64_t seed = std::random_device{}();
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
-  std::mt19937_64 generator(seed);
+  std::mt19937_64 generator(SeedOfRun());
   const std::string good = *EncodeLogAnchor(ExampleLogAnchor(3));
   for (int i = 0; i < 20'000; ++i) {
     std::string payload = good;

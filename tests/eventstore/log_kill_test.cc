@@ -11,6 +11,7 @@
 
 #include "tests/eventstore/kill_requests.h"
 #include "tests/eventstore/temp_folder.h"
+#include "tests/seed.h"
 
 // kill -9 under load: what was acknowledged is there, nothing is there by half, retries are safe.
 namespace records::eventstore {
@@ -132,9 +133,7 @@ class LogKillTest : public testing::Test {
 };
 
 TEST_F(LogKillTest, NothingAcknowledgedIsLostAndNothingIsThereByHalf) {
-  const uint64_t seed = std::random_device()();
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
-  std::mt19937_64 random(seed);
+  std::mt19937_64 random(SeedOfRun());
   const int rounds = std::getenv("RECORDS_FULL") != nullptr ? 500 : 20;
   std::vector<PartitionCheckpoint> checkpoints;
   for (int round = 0; round < rounds && !HasFailure(); ++round) {

@@ -1,6 +1,5 @@
 #include "eventstore/log_tail.h"
 
-#include <cstdio>
 #include <cstdlib>
 #include <functional>
 #include <memory>
@@ -17,6 +16,7 @@
 #include "gtest/gtest.h"
 #include "tests/eventstore/fake_tail.h"
 #include "tests/eventstore/log_fixture.h"
+#include "tests/seed.h"
 
 namespace records::eventstore {
 namespace {
@@ -123,22 +123,11 @@ std::vector<Append> RandomAppends(std::mt19937& random, uint32_t partitions, uin
   return appends;
 }
 
-uint32_t SeedOf() {
-  const char* const given = std::getenv("RECORDS_SEED");
-  const uint32_t seed = given != nullptr ? static_cast<uint32_t>(std::atoll(given))
-                                         : static_cast<uint32_t>(absl::ToUnixNanos(absl::Now()));
-  std::printf(
-      "again: RECORDS_SEED=%u build/dev/tests/eventstore/eventstore_log_tail_test "
-      "--gtest_filter=*RestoredAndTail*\n",
-      seed);
-  return seed;
-}
-
 // The promise itself: whatever a log holds and wherever it is cut, what was restored and what came
 // from the topic are together the log that was.
 TEST(LogTailTest, RestoredAndTailAreTheLogThatWasToTheLastByteOfEachTable) {
   const bool full = std::getenv("RECORDS_FULL") != nullptr;
-  std::mt19937 random(SeedOf());
+  std::mt19937 random(SeedOfRun());
   for (int round = 0; round < (full ? 400 : 20); ++round) {
     SCOPED_TRACE(absl::StrCat("round ", round));
     const uint32_t partitions = 1 + random() % 5;

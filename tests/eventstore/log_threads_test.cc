@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "tests/eventstore/log_fixture.h"
+#include "tests/seed.h"
 
 // The log's own threads, with memory at its ports, so that ThreadSanitizer sees all of it.
 namespace records::eventstore {
@@ -130,8 +131,7 @@ void FollowTo(const EventLog& log, uint32_t partition, uint64_t last, uint64_t s
 }
 
 TEST(LogThreadsTest, FollowersSeeEveryEventOnceWhileManyWrite) {
-  const uint64_t seed = std::random_device()();
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  const uint64_t seed = SeedOfRun();
   MemoryLog memory(2);
   EventLog& log = memory.Open();
   constexpr int kWriters = 4;

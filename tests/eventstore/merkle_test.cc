@@ -10,6 +10,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/eventstore/merkle_reference.h"
+#include "tests/seed.h"
 
 namespace records::eventstore {
 namespace {
@@ -166,9 +167,7 @@ std::vector<std::vector<Hash>> Damaged(const std::vector<Hash>& proof, const Has
 }
 
 TEST(MerkleTest, NoDamagedInclusionProofVerifies) {
-  const uint64_t seed = std::random_device{}();
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
-  std::mt19937_64 generator(seed);
+  std::mt19937_64 generator(SeedOfRun());
   MerkleReference tree = MerkleReference::OfCount(80);
   for (size_t size = 1; size <= 70; ++size) {
     for (size_t index = 0; index < size; ++index) {
@@ -191,9 +190,7 @@ TEST(MerkleTest, NoDamagedInclusionProofVerifies) {
 }
 
 TEST(MerkleTest, NoDamagedConsistencyProofVerifies) {
-  const uint64_t seed = std::random_device{}();
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
-  std::mt19937_64 generator(seed);
+  std::mt19937_64 generator(SeedOfRun());
   MerkleReference tree = MerkleReference::OfCount(80);
   for (size_t size = 1; size <= 70; ++size) {
     for (size_t old_size = 1; old_size <= size; ++old_size) {

@@ -10,6 +10,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/eventstore/merkle_reference.h"
+#include "tests/seed.h"
 
 namespace records::eventstore {
 namespace {
@@ -76,9 +77,7 @@ TEST(MerkleTilesTest, TilesHoldTheNodesOfTheirLevel) {
 }
 
 TEST(MerkleTilesTest, RootsAndProofsFromTilesEqualTheReference) {
-  const uint64_t seed = std::random_device{}();
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
-  std::mt19937_64 generator(seed);
+  std::mt19937_64 generator(SeedOfRun());
   StoredTree& tree = StoredTree::Get();
   for (const uint64_t size : SampledSizes(generator)) {
     SCOPED_TRACE(testing::Message() << "size " << size);
@@ -98,9 +97,7 @@ TEST(MerkleTilesTest, RootsAndProofsFromTilesEqualTheReference) {
 }
 
 TEST(MerkleTilesTest, ARestoredWriterCarriesOnAsIfItHadNeverStopped) {
-  const uint64_t seed = std::random_device{}();
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
-  std::mt19937_64 generator(seed);
+  std::mt19937_64 generator(SeedOfRun());
   StoredTree& tree = StoredTree::Get();
   for (const uint64_t size : SampledSizes(generator)) {
     SCOPED_TRACE(testing::Message() << "size " << size);
@@ -118,9 +115,7 @@ TEST(MerkleTilesTest, ARestoredWriterCarriesOnAsIfItHadNeverStopped) {
 }
 
 TEST(MerkleTilesTest, ProofsBesideAWriterNeedNoLeaf) {
-  const uint64_t seed = std::random_device{}();
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
-  std::mt19937_64 generator(seed);
+  std::mt19937_64 generator(SeedOfRun());
   StoredTree& tree = StoredTree::Get();
   const std::vector<uint64_t> sampled = SampledSizes(generator);
   const std::set<uint64_t> sizes(sampled.begin(), sampled.end());

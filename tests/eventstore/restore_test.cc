@@ -1,7 +1,6 @@
 #include "eventstore/restore.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -20,6 +19,7 @@
 #include "gtest/gtest.h"
 #include "tests/eventstore/backup_fixture.h"
 #include "tests/eventstore/fake_tail.h"
+#include "tests/seed.h"
 
 namespace records::eventstore {
 namespace {
@@ -118,9 +118,7 @@ class RestoreTest : public BackupFixture {
     EXPECT_GE(files.size(), 12u);
     if (std::getenv("RECORDS_FULL") != nullptr) return files;
     std::sort(files.begin(), files.end());
-    const auto seed = static_cast<uint32_t>(absl::ToUnixSeconds(absl::Now()));
-    std::printf("seed %u; RECORDS_FULL=1 takes every file\n", seed);
-    std::shuffle(files.begin(), files.end(), std::mt19937(seed));
+    std::shuffle(files.begin(), files.end(), std::mt19937_64(SeedOfRun()));
     // First one that nothing but its digest guards.
     std::stable_partition(files.begin(), files.end(), [](const std::string& path) {
       return absl::StrContains(path, "/OPTIONS-");

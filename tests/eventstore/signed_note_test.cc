@@ -11,6 +11,7 @@
 #include "eventstore/internal/utf8.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/seed.h"
 
 namespace records::eventstore {
 namespace {
@@ -267,9 +268,7 @@ std::string Mutated(std::string text, std::mt19937_64& generator) {
 
 // Whatever is done to a note, it never opens with another text; what parses, formats back.
 TEST(SignedNoteTest, NoMutationOpensWithAnotherText) {
-  const uint64_t seed = std::random_device{}();
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
-  std::mt19937_64 generator(seed);
+  std::mt19937_64 generator(SeedOfRun());
   const NoteSigner signer = TestSigner();
   const std::string text = *FormatCheckpoint(CheckpointOf(8, kRoot8));
   const std::string note = *signer.Sign(text);

@@ -11,6 +11,7 @@
 #include "eventstore/memory_storage.h"
 #include "eventstore/rocks_storage.h"
 #include "tests/eventstore/temp_folder.h"
+#include "tests/seed.h"
 
 namespace records::eventstore {
 namespace {
@@ -90,9 +91,7 @@ std::string Answer(const Storage& storage, uint64_t seed) {
 }
 
 TEST(StorageTest, MemoryAndRocksGiveTheSameAnswers) {
-  const uint64_t seed = std::random_device()();
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
-  std::mt19937_64 random(seed);
+  std::mt19937_64 random(SeedOfRun());
   const TempFolder folder;
   MemoryStorage memory(kTables);
   auto rocks = OpenRocks(folder / "db", RocksMode::kCreate);
@@ -207,9 +206,7 @@ std::map<std::string, uintmax_t> FilesIn(const std::string& folder) {
 // A power cut takes what was not synced from the end of RocksDB's write-ahead log, at any byte.
 // What it then opens with must be what the memory has after some crash of its own.
 TEST(StorageTest, WhatACrashLeavesOnRocksIsWhatACrashCanLeaveInMemory) {
-  const uint64_t seed = std::random_device()();
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
-  std::mt19937_64 random(seed);
+  std::mt19937_64 random(SeedOfRun());
   const TempFolder folder;
   std::vector<StorageBatch> batches;  // that are in the store, whatever crashed
   OpenRocks(folder / "db0", RocksMode::kCreate);

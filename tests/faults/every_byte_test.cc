@@ -10,9 +10,8 @@
 #include <set>
 
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
 #include "tests/faults/damage_run.h"
+#include "tests/seed.h"
 
 // Every byte of every file of small stores flipped, and every file cut at every length: named by
 // the start, a read or `log verify`, or shown to change nothing. Nothing is ever served changed or
@@ -23,13 +22,6 @@ namespace {
 namespace fs = std::filesystem;
 
 bool Full() { return std::getenv("RECORDS_FULL") != nullptr; }
-
-uint64_t Seed() {
-  uint64_t seed = 0;
-  const char* given = std::getenv("RECORDS_SEED");
-  if (given != nullptr && absl::SimpleAtoi(given, &seed)) return seed;
-  return std::random_device()();
-}
 
 struct Store {
   friend void PrintTo(const Store& store, std::ostream* out) { *out << store.name; }
@@ -43,10 +35,7 @@ struct Store {
 
 class EveryByteTest : public testing::TestWithParam<Store> {
  protected:
-  EveryByteTest() : folder_(MakeWorkFolder()), seed_(Seed()), random_(seed_) {
-    std::cout << "seed " << seed_ << "; replay: RECORDS_SEED=" << seed_
-              << " faults_every_byte_test --gtest_filter='*" << GetParam().name << "*'\n";
-  }
+  EveryByteTest() : folder_(MakeWorkFolder()), random_(SeedOfRun()) {}
   ~EveryByteTest() override {
     std::error_code ignored;
     fs::remove_all(folder_, ignored);
@@ -162,7 +151,6 @@ class EveryByteTest : public testing::TestWithParam<Store> {
   static constexpr size_t kDamagesPerCrash = 1000;
 
   const std::string folder_;
-  const uint64_t seed_;
   std::mt19937_64 random_;
   std::array<size_t, kVerdicts> total_{};
 };

@@ -17,7 +17,6 @@
 #include <thread>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
@@ -27,6 +26,7 @@
 #include "records/api/v1/timeline_service.grpc.pb.h"
 #include "tests/eventstore/temp_folder.h"
 #include "tests/faults/server_process.h"
+#include "tests/seed.h"
 #include "tests/services/contact_examples.h"
 
 // kill -9 of the real server under load, with other options at each start: what was acknowledged is
@@ -44,13 +44,6 @@ constexpr int kSampledRetries = 20;
 
 bool Full() { return std::getenv("RECORDS_FULL") != nullptr; }
 
-uint64_t Seed() {
-  uint64_t seed = 0;
-  const char* given = std::getenv("RECORDS_SEED");
-  if (given != nullptr && absl::SimpleAtoi(given, &seed)) return seed;
-  return std::random_device()();
-}
-
 // A request that was or may have been sent. Without a reply its outcome is unknown.
 struct Sent {
   bool is_registration = false;
@@ -62,13 +55,7 @@ struct Sent {
 class KillServerTest : public testing::Test {
  protected:
   KillServerTest()
-      : seed_(Seed()),
-        random_(seed_),
-        port_(FreePort()),
-        address_(absl::StrCat("127.0.0.1:", port_)) {
-    std::cout << "seed " << seed_ << "; replay: RECORDS_SEED=" << seed_
-              << " faults_kill_server_test\n";
-  }
+      : random_(SeedOfRun()), port_(FreePort()), address_(absl::StrCat("127.0.0.1:", port_)) {}
 
   std::string AnyOf(const std::vector<std::string>& words) {
     return words[random_() % words.size()];
@@ -344,7 +331,6 @@ class KillServerTest : public testing::Test {
   }
 
   TempFolder folder_;
-  const uint64_t seed_;
   std::mt19937_64 random_;
   const int port_;
   const std::string address_;

@@ -2,17 +2,15 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <random>
 
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "tests/faults/nth_operation.h"
 #include "tests/faults/work_folder.h"
+#include "tests/seed.h"
 
 // Controls: a disk that says it has synced and has not, and one that loses what it had. No program
 // can keep its promise on such a disk; it must not serve what is left in silence.
-// RECORDS_FAULT_SEED=N runs with that seed again, with RECORDS_FULL=1 if that had it.
 namespace records::faults {
 namespace {
 
@@ -37,9 +35,7 @@ Seen LieInTurn(const std::string& scenario, uint64_t sample, const Liar& liar) {
   const WorkFolder folder;
   NthOperation loop(ScenarioNamed(scenario), folder.path());
   EXPECT_EQ(loop.wrong_without_fault(), "");
-  const char* const given = std::getenv("RECORDS_FAULT_SEED");
-  uint64_t seed = 0;
-  if (given == nullptr || !absl::SimpleAtoi(given, &seed)) seed = std::random_device()();
+  const uint64_t seed = SeedOfRun();
   const uint64_t step = std::getenv("RECORDS_FULL") != nullptr ? 1 : sample;
   Seen seen;
   uint64_t syncs = 0;

@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "tests/faults/work_folder.h"
+#include "tests/seed.h"
 
 // A fault at every operation of every scenario: nothing acknowledged is lost or changed, nothing is
 // there by half, retries are safe, and the next start needs no hand.
@@ -59,13 +60,6 @@ void SayWhichAndEnd(int signal) {
   (void)!write(STDERR_FILENO, running, strlen(running));
   std::signal(signal, SIG_DFL);
   raise(signal);
-}
-
-uint64_t SeedOfRun() {
-  const char* const given = std::getenv("RECORDS_FAULT_SEED");
-  uint64_t seed = 0;
-  if (given != nullptr && absl::SimpleAtoi(given, &seed)) return seed;
-  return std::random_device()();
 }
 
 bool Full() { return std::getenv("RECORDS_FULL") != nullptr; }

@@ -2,7 +2,6 @@
 """Shows that each deliberate bug of planted_bugs.tsv is caught: its test passes without the bug and fails with it.
 
   tests/faults/planted_bugs_test.py                a few, drawn by a printed seed; all if RECORDS_FULL=1
-  tests/faults/planted_bugs_test.py --seed N       the same few again
   tests/faults/planted_bugs_test.py --bug NAME     only this one (again for more)
   tests/faults/planted_bugs_test.py --build        builds the programs in the preset "planted", no more
   tests/faults/planted_bugs_test.py --write-table  runs all and writes tests/faults/README.md's table of them
@@ -20,7 +19,9 @@ import subprocess
 import sys
 import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system"))
+from harness import ROOT, seed_of_run  # noqa: E402
+
 BUILD = os.path.join(ROOT, "build", "planted")
 TABLE = os.path.join(ROOT, "tests", "faults", "planted_bugs.tsv")
 README = os.path.join(ROOT, "tests", "faults", "README.md")
@@ -85,7 +86,7 @@ def find_programs(bugs):
 def run(program, bug, planted):
     environment = {name: value for name, value in os.environ.items() if name not in (SWITCH, "RECORDS_FULL")}
     # A fault at a sample of the operations: whether it holds the one that matters is not left to luck.
-    environment.setdefault("RECORDS_FAULT_SEED", "1")
+    environment["RECORDS_SEED"] = "1"
     if planted:
         environment[SWITCH] = bug.name
     arguments = bug.arguments.split()
@@ -142,7 +143,6 @@ def main():
     parser.add_argument("--build", action="store_true")
     parser.add_argument("--write-table", action="store_true")
     parser.add_argument("--bug", action="append", default=[])
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     options = parser.parse_args()
     bugs = read_table()
     listed = {bug.name for bug in bugs}
@@ -160,8 +160,8 @@ def main():
         if len(chosen) != len(set(options.bug)):
             raise SystemExit("no such bug")
     elif not options.write_table and os.environ.get("RECORDS_FULL") != "1":
-        chosen = random.Random(options.seed).sample(bugs, min(DRAWN, len(bugs)))
-        print(f"{len(chosen)} of {len(bugs)} planted bugs; again: {sys.argv[0]} --seed {options.seed}")
+        chosen = random.Random(seed_of_run()).sample(bugs, min(DRAWN, len(bugs)))
+        print(f"{len(chosen)} of {len(bugs)} planted bugs")
     programs = find_programs(chosen)
     rows, survivors = [], 0
     for bug in chosen:

@@ -13,6 +13,7 @@
 #include "projections/view_rows.h"
 #include "records/events/v1/access.pb.h"
 #include "records/events/v1/erasure.pb.h"
+#include "tests/seed.h"
 
 namespace records::projections {
 namespace {
@@ -130,9 +131,7 @@ TEST_F(GrantsTest, EventsOfOtherTypesChangeNothing) {
 }
 
 TEST_F(GrantsTest, RandomGrantsAndRevocationsLeaveTheRolesThatWereLastGranted) {
-  const uint64_t seed = std::random_device{}();
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
-  std::mt19937_64 generator(seed);
+  std::mt19937_64 generator(SeedOfRun());
   const std::vector<std::string> names = {"a", "b", "c", "d-e"};
   std::map<RootId, std::map<std::string, bool>> last;
   for (int i = 0; i < 500; ++i) {

@@ -17,6 +17,7 @@
 #include "tests/eventstore/temp_folder.h"
 #include "tests/projections/fake_log.h"
 #include "tests/projections/note_projection.h"
+#include "tests/seed.h"
 
 namespace records::projections {
 namespace {
@@ -351,9 +352,7 @@ TEST_F(PartitionedViewTest, ParkedRootsAreNamedAndReplayed) {
 
 // Partitions come and go at random while events come and questions are asked.
 TEST_F(PartitionedViewTest, ManyHandOversEndWithEachPartitionAsAFreshFold) {
-  const uint64_t seed = std::random_device()();
-  std::printf("seed %lu\n", seed);
-  std::mt19937_64 random(seed);
+  std::mt19937_64 random(SeedOfRun());
   const auto view = Make();
   std::atomic<bool> stop = false;
   std::thread asks([&] {

@@ -1,6 +1,7 @@
 #include <random>
 
 #include "tests/projections/timeline_fixture.h"
+#include "tests/seed.h"
 
 namespace records::projections {
 namespace {
@@ -175,9 +176,7 @@ TEST_F(TimelineHeaderTest, TheOldestOfVeryManyAuthoritiesIsLost) {
 
 // The view is the fold of a prefix, whatever the batches and crashes (design, section 6).
 TEST_F(TimelineHeaderTest, AViewThatCrashedEqualsAFreshFoldByteForByte) {
-  const uint32_t seed = std::random_device{}();
-  std::cout << "seed " << seed << "\n";
-  std::mt19937 random(seed);
+  std::mt19937 random(SeedOfRun());
   fold_at_once_ = false;
   std::vector<Customer> customers;
   for (int i = 0; i < 6; ++i) customers.push_back(NewCustomer());

@@ -1,6 +1,7 @@
 #include <random>
 
 #include "tests/projections/timeline_fixture.h"
+#include "tests/seed.h"
 
 namespace records::projections {
 namespace {
@@ -215,9 +216,7 @@ TEST_F(TimelinePageTest, FiltersJudgeTheRealTypeAndFillThePage) {
 }
 
 TEST_F(TimelinePageTest, PagesJoinToTheWholeTimelineOfRandomHistories) {
-  const uint32_t seed = std::random_device{}();
-  std::cout << "seed " << seed << "\n";
-  std::mt19937 random(seed);
+  std::mt19937 random(SeedOfRun());
   const Customer customer = NewCustomer();
   fold_at_once_ = false;
   for (int i = 0; i < 120; ++i) {

@@ -8,6 +8,7 @@
 #include "projections/view_rows.h"
 #include "tests/projections/fake_log.h"
 #include "tests/projections/note_projection.h"
+#include "tests/seed.h"
 
 namespace records::projections {
 namespace {
@@ -82,9 +83,7 @@ TEST_F(ViewFoldTest, OnePartitionDoesNotStarveTheOthers) {
 }
 
 TEST_F(ViewFoldTest, AfterACrashBetweenBatchesTheViewIsTheFoldOfAPrefixAndCatchesUp) {
-  const uint32_t seed = std::random_device{}();
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
-  std::mt19937 random(seed);
+  std::mt19937 random(SeedOfRun());
   for (int round = 0; round < 20; ++round) {
     auto fold = Open({.batch_events = 1 + random() % 40});
     for (int i = 0; i < 100; ++i) {

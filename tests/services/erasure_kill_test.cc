@@ -18,7 +18,6 @@
 #include <vector>
 
 #include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "eventstore/byte_search.h"
 #include "eventstore/checkpoint_signer.h"
 #include "eventstore/erasure_ledger.h"
@@ -36,6 +35,7 @@
 #include "services/policy/method_table.h"
 #include "services/policy/register.h"
 #include "services/runtime/tracer.h"
+#include "tests/seed.h"
 #include "tests/services/contact_examples.h"
 #include "tests/services/temporary_folder.h"
 #include "tools/recordsctl/verify/erasure_check.h"
@@ -347,15 +347,10 @@ class ErasureKillTest : public ::testing::Test {
 
 // DP-E4, promises 1, 5 and 7
 TEST_F(ErasureKillTest, KilledAtEachStepItIsFinishedByTheNextStart) {
-  // Each round waits for many syncs: all steps in the full run, else three, drawn by a seed.
+  // Each round waits for many syncs: all steps in the full run, else three, drawn.
   const bool full = std::getenv("RECORDS_FULL") != nullptr;
-  const char* given = std::getenv("RECORDS_SEED");
-  const uint64_t seed =
-      given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device()();
-  std::printf("again: RECORDS_SEED=%llu %s\n", static_cast<unsigned long long>(seed),
-              "services_erasure_kill_test --gtest_filter=*KilledAtEach*");
   std::vector<const char*> steps(std::begin(kSteps), std::end(kSteps));
-  std::shuffle(steps.begin(), steps.end(), std::mt19937_64(seed));
+  std::shuffle(steps.begin(), steps.end(), std::mt19937_64(SeedOfRun()));
   if (!full) steps.resize(3);
   size_t kills = 0;
   for (const char* step : steps) {

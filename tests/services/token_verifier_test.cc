@@ -13,6 +13,7 @@
 #include "gtest/gtest.h"
 #include "services/auth/json_web_token.h"
 #include "services/errors/errors.h"
+#include "tests/seed.h"
 #include "tests/services/temporary_folder.h"
 #include "tests/services/token_factory.h"
 
@@ -465,9 +466,7 @@ TEST_F(TokenVerifierTest, NoRefusalHoldsAnythingOfTheToken) {
 // A token changed anywhere is never accepted. What counts as changed is the text: base64url is read
 // strictly, so there is no second spelling of a token.
 TEST_F(TokenVerifierTest, ATokenWithRandomChangesIsNeverAccepted) {
-  const uint32_t seed = std::random_device()();
-  SCOPED_TRACE(absl::StrCat("seed ", seed));
-  std::mt19937 random(seed);
+  std::mt19937 random(SeedOfRun());
   const std::string alphabet =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=+/ \n";
   const std::string good[] = {EcKey().Sign(Claims()), RsaKey().Sign(Claims())};

@@ -10,7 +10,8 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import (PATIENCE_SECONDS, RECORDSCTL, Server, SystemTest, main, read, rounds, wait_until)  # noqa: E402
+from harness import (PATIENCE_SECONDS, RECORDSCTL, Server, SystemTest, main, read, rounds,  # noqa: E402
+                     seed_of_run, wait_until)
 
 FULL = os.environ.get("RECORDS_FULL") == "1"
 ADMIN = "system-operation"
@@ -184,7 +185,7 @@ class BackupTest(SystemTest):
         for home in ("backup-log", "backup-keys"):
             for folder, _, names in os.walk(self.path(home, "first")):
                 files += [os.path.join(folder, name) for name in names]
-        for path in files if FULL else random.Random(5).sample(files, 6):
+        for path in files if FULL else random.Random(seed_of_run()).sample(files, 6):
             whole = read(path)
             name = os.path.basename(path)
             if whole:
@@ -211,9 +212,7 @@ class BackupTest(SystemTest):
 
     def test_a_server_killed_in_the_midst_leaves_no_half_of_a_backup(self):
         self.register(self.amy, "R1")
-        seed = random.randrange(1 << 32)
-        print(f"seed {seed}", flush=True)
-        rng = random.Random(seed)
+        rng = random.Random(seed_of_run())
         unfinished, whole = 0, 0
         for number in rounds(30 if FULL else 6, lambda: unfinished > 0):
             self.record(self.amy, "R1", f"call {number}")
@@ -247,9 +246,7 @@ class BackupTest(SystemTest):
             self.register(self.amy, f"R{number}")
         self.create("first")
         self.assertEqual(self.server.stop(), 0)
-        seed = random.randrange(1 << 32)
-        print(f"seed {seed}", flush=True)
-        rng = random.Random(seed)
+        rng = random.Random(seed_of_run())
         cut = 0
         for number in rounds(30 if FULL else 6, lambda: cut > 0):
             to = self.path(f"to{number}")

@@ -11,12 +11,11 @@ import time
 import uuid
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import PATIENCE_SECONDS, SystemTest, main, wait_until  # noqa: E402
+from harness import PATIENCE_SECONDS, SystemTest, main, seed_of_run, wait_until  # noqa: E402
 import raw_client as raw  # noqa: E402
 from raw_client import Connection, encode, frame, literal, prefixed  # noqa: E402
 
 FULL = os.environ.get("RECORDS_FULL") == "1"
-SEED = int(os.environ.get("RECORDS_SEED", random.SystemRandom().randrange(1 << 32)))
 
 # What a server that kept what an attack sends would pass; those that may cost more say so.
 GROWTH_MAX_KIB = 48 * 1024
@@ -80,8 +79,7 @@ class AttackTest(SystemTest):
 
     @classmethod
     def setUpClass(cls):
-        print(f"{cls.__name__}: replay with RECORDS_SEED={SEED}", flush=True)
-        cls.random = random.Random(SEED)
+        cls.random = random.Random(seed_of_run())
         cls.outer = SystemTest("make_server")
         cls.outer.setUp()
         cls.shared_server = cls.outer.start_server(*cls.FLAGS)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import RECORDSCTL, SystemTest, main, read, rounds, wait_until  # noqa: E402
+from harness import RECORDSCTL, SystemTest, main, read, rounds, seed_of_run, wait_until  # noqa: E402
 
 OK, REFUSED, USAGE, UNREACHABLE, PARTLY = range(5)
 MANAGER, OFFICER = "tenancy-management", "rights-request"
@@ -105,9 +105,7 @@ class ErasureTest(SystemTest):
         self.assertEqual(refused.returncode, REFUSED, refused.stdout)
 
     def test_killed_in_the_midst_it_is_finished_by_the_next_start(self):
-        seed = int(os.environ.get("RECORDS_SEED", random.randrange(1 << 32)))
-        print(f"seed {seed}: RECORDS_SEED={seed} python3 tests/system/erasure_test.py", flush=True)
-        chance = random.Random(seed)
+        chance = random.Random(seed_of_run())
         kills = unfinished = 0
         for round_ in rounds(KILLS, lambda: unfinished > 0):
             reference = "R1-CANARY-REFERENCE"

@@ -1,7 +1,9 @@
 """Real programs for tests: recordsd on a store of its own, and recordsctl against it. Standard library only."""
 
+import functools
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -42,6 +44,14 @@ def wait_until(condition, what, seconds=PATIENCE_SECONDS):
             raise AssertionError(f"waited {seconds} s in vain for {what}")
         # lint: allow(sleep) other processes give no signal to wait for
         time.sleep(POLL_SECONDS)
+
+
+@functools.cache
+def seed_of_run():
+    """What a test draws its choices by: RECORDS_SEED, else another in each run. Prints it, once."""
+    seed = int(os.environ.get("RECORDS_SEED", random.SystemRandom().randrange(1 << 32)))
+    print(f"seed {seed}; replay: RECORDS_SEED={seed}", flush=True)
+    return seed
 
 
 def rounds(count, hit):

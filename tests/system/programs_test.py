@@ -15,7 +15,7 @@ import uuid
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import (NYC_DAY, PATIENCE_SECONDS, RECORDSCTL, RECORDSD, Server, SystemTest, free_ports,  # noqa: E402
-                     health, main, read, wait_until)
+                     health, main, read, seed_of_run, wait_until)
 
 OK, REFUSED, USAGE, UNREACHABLE, PARTLY = range(5)
 
@@ -121,9 +121,7 @@ class StartTest(SystemTest):
         self.assertIn("to copy 2", self.ok(root, "system-operation", "view", "undo", "--name", "timeline"))
         refused = self.call(amy, "service-delivery", "view", "status")
         self.assertIn("PERMISSION_DENIED", refused.stderr)
-        seed = random.randrange(1 << 30)
-        print("seed", seed)
-        choice = random.Random(seed)
+        choice = random.Random(seed_of_run())
         for _ in range(4):
             copy = share()["copy"]
             with subprocess.Popen([RECORDSCTL, "--server", server.listen, "--token-file", root, "--purpose",

@@ -6,8 +6,8 @@
 
 #include <random>
 
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "tests/seed.h"
 #include "tests/tools/recordsctl/program.h"
 #include "tools/recordsctl/import/csv_reader.h"
 #include "tools/recordsctl/import/mended_text.h"
@@ -138,9 +138,7 @@ TEST(CsvReaderTest, EachLimitHoldsAtOneLessAtItAndAtOneMore) {
 }
 
 TEST(CsvReaderTest, WhatIsWrittenIsReadBackWhateverTheChunks) {
-  const unsigned seed = std::random_device{}();
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
-  std::mt19937 random(seed);
+  std::mt19937 random(SeedOfRun());
   const std::string letters = "ab,\"\r\n é";
   for (int round = 0; round < 500; ++round) {
     std::vector<std::vector<std::string>> rows(1 + random() % 5);
@@ -170,9 +168,7 @@ TEST(CsvReaderTest, WhatIsWrittenIsReadBackWhateverTheChunks) {
 }
 
 TEST(CsvReaderTest, RandomBytesNeverBreakItNorTheLimits) {
-  const unsigned seed = std::random_device{}();
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
-  std::mt19937 random(seed);
+  std::mt19937 random(SeedOfRun());
   const CsvLimits limits{.field_bytes_max = 8, .record_bytes_max = 20, .fields_max = 4};
   const std::string letters = "\"\",\n\r\xff\xc3\xa9xy";
   for (int round = 0; round < 3000; ++round) {

@@ -5,6 +5,7 @@
 
 #include <random>
 
+#include "tests/seed.h"
 #include "tools/recordsctl/table.h"
 
 namespace records::tools {
@@ -47,9 +48,7 @@ TEST(TextTest, JsonKeepsItsMeaningAndLosesWhatDrivesATerminal) {
 }
 
 TEST(TextTest, NoRandomBytesReachTheTerminalAsControls) {
-  const unsigned seed = std::random_device{}();
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
-  std::mt19937 random(seed);
+  std::mt19937 random(SeedOfRun());
   for (int i = 0; i < 5000; ++i) {
     std::string bytes(random() % 24, '\0');
     for (char& byte : bytes) byte = static_cast<char>(random());
