@@ -5,15 +5,14 @@
 #include <string>
 
 #include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "tests/seed.h"
 #include "tests/simulation/simulation.h"
 
 // Runs seeds of the simulation.
 //
-//   simulation                      seeds for about 12 s, 200 at least, from a base that is
-//   printed;
-//                                   10,000 with RECORDS_FULL=1
+//   simulation                      seeds for about 12 s, 200 at least; 10,000 with
+//                                   RECORDS_FULL=1; from RECORDS_SEED on, else from any
 //   simulation --base=B             the same from base B
 //   simulation --seeds=N            so many, however long it takes
 //   simulation --seed=S             replays one, with its trace
@@ -122,10 +121,7 @@ bool TimeIsUp(double seconds, uint64_t seeds) {
 
 int Run(Arguments arguments) {
   const bool full = std::getenv("RECORDS_FULL") != nullptr;
-  if (arguments.base == 0) {
-    // A new base each day, the same in all shards of that day.
-    arguments.base = static_cast<uint64_t>(std::time(nullptr)) / 86'400 * 1'000'000;
-  }
+  if (arguments.base == 0) arguments.base = SeedOfRun();
   if (arguments.seeds == 0 && full) arguments.seeds = kFullSeeds;
   const auto start = std::chrono::steady_clock::now();
   std::map<std::string, uint64_t> fired;

@@ -2,13 +2,13 @@
 
 #include <gtest/gtest.h>
 
-#include <ctime>
+#include "tests/seed.h"
 
 namespace records::simulation {
 namespace {
 
 TEST(SimulationTest, TheSameSeedGivesTheSameTrace) {
-  const uint64_t base = static_cast<uint64_t>(std::time(nullptr));
+  const uint64_t base = SeedOfRun();
   for (uint64_t seed = base; seed < base + 8; ++seed) {
     SCOPED_TRACE(testing::Message() << "again: simulation --seed=" << seed);
     const auto once = RunSeed(seed, false);
