@@ -51,7 +51,7 @@ RowComparison CompareRows(const ViewSnapshot& one, const ViewSnapshot& other,
       if (order <= 0) left.Next();
       if (order >= 0) right.Next();
       if (++found.rows % kAskEveryRows == 0 && !go_on()) {
-        found.problem = absl::CancelledError("given up while copies were compared");
+        found.problem = absl::CancelledError("given up before the switch; nothing was changed");
         return found;
       }
     }
