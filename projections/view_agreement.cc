@@ -27,16 +27,16 @@ RowComparison View::CompareOnce(ViewCopy& next, const GoOn& go_on) {
       before->runner->Resume();
       next.runner->Resume();
     };
-    before->runner->Pause();
-    next.runner->Pause();
+    const absl::Time deadline = eventstore::SystemClock().Now() + kMeetMax;
+    absl::Status met = before->runner->PauseAt({}, deadline);
+    if (met.ok()) met = next.runner->PauseAt({}, deadline);
     Heads level;
     for (const uint32_t partition : Partitions()) {
       const Position one = before->runner->AppliedPosition(partition);
       const Position other = next.runner->AppliedPosition(partition);
       level.push_back(one.sequence > other.sequence ? one : other);
     }
-    const absl::Time deadline = eventstore::SystemClock().Now() + kMeetMax;
-    absl::Status met = before->runner->PauseAt(level, deadline);
+    if (met.ok()) met = before->runner->PauseAt(level, deadline);
     if (met.ok()) met = next.runner->PauseAt(level, deadline);
     if (!met.ok()) return {.problem = met};
     const size_t tables = StorageTables(projection_).size();
