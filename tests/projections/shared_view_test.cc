@@ -1,6 +1,5 @@
 // Several members share out a view over a real broker, come, go and die, while events keep coming:
 // in the end each partition has one owner, and its rows are those of a fresh fold.
-// RECORDS_SHARED_SEED=N replays the choices of a run.
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -25,6 +24,7 @@
 #include "tests/eventstore/temp_folder.h"
 #include "tests/projections/shared_member.h"
 #include "tests/projections/shared_rows.h"
+#include "tests/seed.h"
 
 namespace records::projections {
 namespace {
@@ -116,11 +116,7 @@ class Child {
 class SharedViewTest : public eventstore::testing_support::BrokerTest {
  protected:
   void SetUp() override {
-    const char* given = std::getenv("RECORDS_SHARED_SEED");
-    const uint64_t seed = given != nullptr ? std::strtoull(given, nullptr, 10)
-                                           : static_cast<uint64_t>(std::random_device()());
-    std::printf("seed %lu; RECORDS_SHARED_SEED=%lu replays its choices\n", seed, seed);
-    random_.seed(seed);
+    random_.seed(SeedOfRun());
     MakeTopics(broker_->settings(), prefix_, static_cast<int32_t>(kPartitions));
     relay_ = std::make_unique<Relay>(log_, Options());
     relay_->Start();

@@ -1,12 +1,10 @@
 // The timeline folded from the log's topic on a real broker is the one folded from the log itself,
-// byte for byte, whatever dies on the way. RECORDS_TOPIC_SEED=N replays the choices of a run.
+// byte for byte, whatever dies on the way.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 
-#include <cstdio>
-#include <cstdlib>
 #include <random>
 
 #include "absl/time/clock.h"
@@ -17,6 +15,7 @@
 #include "tests/eventstore/temp_folder.h"
 #include "tests/projections/note_projection.h"
 #include "tests/projections/timeline_log.h"
+#include "tests/seed.h"
 
 namespace records::projections {
 namespace {
@@ -38,11 +37,7 @@ constexpr uint32_t kPartitions = TimelineLog::kPartitions;
 class TopicFoldTest : public eventstore::testing_support::BrokerTest {
  protected:
   void SetUp() override {
-    const char* given = std::getenv("RECORDS_TOPIC_SEED");
-    const uint64_t seed = given != nullptr ? std::strtoull(given, nullptr, 10)
-                                           : static_cast<uint64_t>(std::random_device()());
-    std::printf("seed %lu; RECORDS_TOPIC_SEED=%lu replays its choices\n", seed, seed);
-    random_.seed(seed);
+    random_.seed(SeedOfRun());
     MakeTopics(broker_->settings(), prefix_, kPartitions);
     StartRelay();
   }

@@ -12,11 +12,11 @@
 #include <thread>
 
 #include "absl/cleanup/cleanup.h"
-#include "absl/time/clock.h"
 #include "eventstore/bus/relay.h"
 #include "eventstore/log_tail.h"
 #include "tests/eventstore/bus/broker_fixture.h"
 #include "tests/eventstore/log_fixture.h"
+#include "tests/seed.h"
 
 namespace records::eventstore {
 namespace {
@@ -90,9 +90,7 @@ TEST_F(LogTopicTailTest, ATailIsReadFromAnyPositionToTheEnd) {
   const auto ends = tail->FindEnds();
   ASSERT_TRUE(ends.ok()) << ends.status();
   ASSERT_EQ(ends->size(), kPartitions);
-  const uint32_t seed = static_cast<uint32_t>(absl::ToUnixSeconds(absl::Now()));
-  std::printf("seed %u\n", seed);
-  std::mt19937 random(seed);
+  std::mt19937 random(SeedOfRun());
   for (uint32_t partition = 0; partition < kPartitions; ++partition) {
     const std::vector<StoredEvent> events = ReadAll(log_, partition);
     const TailPartition& end = (*ends)[partition];

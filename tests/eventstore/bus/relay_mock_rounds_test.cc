@@ -1,7 +1,6 @@
 // Seeded rounds against librdkafka's mock of three brokers: in each something fails while events
 // come, and the relay must come through, or say that it was fenced. The mock shows what was never
 // committed, so each event is looked for at least once, and in order where it first stands.
-// RECORDS_RELAY_SEED=N replays the choices of a run.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -18,6 +17,7 @@
 #include "tests/eventstore/bus/broker_fixture.h"
 #include "tests/eventstore/bus/mock_fixture.h"
 #include "tests/eventstore/bus/work_fixture.h"
+#include "tests/seed.h"
 
 namespace records::eventstore {
 namespace {
@@ -34,11 +34,6 @@ constexpr int16_t kRequests[] = {
     kProduceRequest,        kInitProducerIdRequest,  kAddPartitionsToTransactionRequest,
     kEndTransactionRequest, kFindCoordinatorRequest, kListOffsetsRequest,
     kMetadataRequest};
-
-uint64_t Seed() {
-  const char* given = std::getenv("RECORDS_RELAY_SEED");
-  return given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device()();
-}
 
 // The first record of each that `name_of` tells apart; those after it are of a transaction that did
 // not come to its end, which real brokers do not show.
@@ -235,10 +230,7 @@ class RelayMockRoundsTest : public ::testing::Test {
 
 TEST_F(RelayMockRoundsTest, WhateverFailsTheRelayComesThroughOrSaysThatItWasFenced) {
   const int rounds = std::getenv("RECORDS_FULL") != nullptr ? 200 : 21;
-  const uint64_t seed = Seed();
-  random_.seed(seed);
-  std::printf("seed %lu, %d rounds; RECORDS_RELAY_SEED=%lu replays their choices\n", seed, rounds,
-              seed);
+  random_.seed(SeedOfRun());
   StartRelay();
   // The mock shows records of a transaction that was never committed. Without progress before them
   // they would rightly be refused.

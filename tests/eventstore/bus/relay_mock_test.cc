@@ -14,6 +14,7 @@
 #include "eventstore/bus/relay.h"
 #include "tests/eventstore/bus/mock_fixture.h"
 #include "tests/eventstore/log_fixture.h"
+#include "tests/seed.h"
 
 namespace records::eventstore {
 namespace {
@@ -135,20 +136,15 @@ std::vector<ErrorCase> EveryCode() {
   return cases;
 }
 
-// All with RECORDS_FULL, else a sample; RECORDS_RELAY_SEED=N draws it again.
+// All with RECORDS_FULL, else a sample.
 TEST_F(RelayMockTest, WhateverCodeABrokerAnswersWithItComesThroughUnlessItIsFenced) {
   std::vector<ErrorCase> cases = EveryCode();
   ASSERT_GT(cases.size(), 200u);
-  const char* given = std::getenv("RECORDS_RELAY_SEED");
-  const uint64_t seed =
-      given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device()();
-  std::shuffle(cases.begin(), cases.end(), std::mt19937_64(seed));
+  std::shuffle(cases.begin(), cases.end(), std::mt19937_64(SeedOfRun()));
   // Those that fence are in each sample.
   std::stable_partition(cases.begin(), cases.end(),
                         [](const ErrorCase& one) { return SaysFenced(one.error); });
   if (std::getenv("RECORDS_FULL") == nullptr) cases.resize(24);
-  std::printf("seed %lu, %zu codes; RECORDS_RELAY_SEED=%lu draws them again\n", seed, cases.size(),
-              seed);
   auto relay = std::make_unique<Relay>(log_, Options());
   relay->Start();
   int fenced = 0;

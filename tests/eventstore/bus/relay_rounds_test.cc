@@ -1,7 +1,6 @@
 // Seeded rounds against a real broker: a process appends, relays and reads back; relay and broker
 // are killed, stopped and started again at random. In the end a reader of what is committed has
 // each event of the log once, in order, on the log's topic and on each of its work streams.
-// RECORDS_RELAY_SEED=N replays the choices of a run.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,23 +8,18 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <map>
 #include <random>
 
 #include "absl/time/clock.h"
 #include "eventstore/bus/transactional_producer.h"
 #include "tests/eventstore/bus/relay_process.h"
+#include "tests/seed.h"
 
 namespace records::eventstore {
 namespace {
 
 using namespace testing_support;  // NOLINT(build/namespaces)
-
-uint64_t Seed() {
-  const char* given = std::getenv("RECORDS_RELAY_SEED");
-  return given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device()();
-}
 
 class RelayRoundsTest : public RelayProcessTest {
  protected:
@@ -106,10 +100,7 @@ class RelayRoundsTest : public RelayProcessTest {
 
 TEST_F(RelayRoundsTest, WhateverDiesEachEventIsOnEachOfItsTopicsOnceAndInOrder) {
   const int rounds = FullCounts() ? 200 : static_cast<int>(faults_.size());
-  const uint64_t seed = Seed();
-  random_.seed(seed);
-  std::printf("seed %lu, %d rounds; RECORDS_RELAY_SEED=%lu replays their choices\n", seed, rounds,
-              seed);
+  random_.seed(SeedOfRun());
   ASSERT_NO_FATAL_FAILURE(MakeStores());
   StartChild();
   for (int round = 0; round < rounds && !HasFailure(); ++round) {

@@ -3,14 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <random>
 
-#include "absl/strings/numbers.h"
 #include "eventstore/bus/reconciler.h"
 #include "tests/eventstore/bus/broker_fixture.h"
 #include "tests/eventstore/bus/expect_topics.h"
 #include "tests/eventstore/bus/work_fixture.h"
+#include "tests/seed.h"
 
 namespace records::eventstore {
 namespace {
@@ -24,15 +23,6 @@ using testing_support::WorkLog;
 
 constexpr uint32_t kPartitions = 4;
 constexpr int32_t kStreamPartitions = 2;
-
-uint64_t SeedOfRun() {
-  const char* const given = std::getenv("RECORDS_SEED");
-  uint64_t seed = 0;
-  if (given == nullptr || !absl::SimpleAtoi(given, &seed)) seed = std::random_device()();
-  std::printf("seed %llu; replay: RECORDS_SEED=%llu\n", static_cast<unsigned long long>(seed),
-              static_cast<unsigned long long>(seed));
-  return seed;
-}
 
 class WorkRelayTest : public testing_support::BrokerTest {
  protected:
