@@ -361,6 +361,8 @@ class MistakesTest(SystemTest):
     def test_an_unknown_command_gets_a_suggestion(self):
         self.assert_said(self.ctl("timeline", "shwo"), USAGE, "no such command: shwo", "did you mean `show`")
         self.assert_said(self.ctl("timeline", "show", "--custmer", "R1"), USAGE, "did you mean `--customer`")
+        self.assert_said(self.ctl("--customer", "R1", "timeline", "show"), USAGE, "--customer stands too early",
+                         "behind `recordsctl timeline show`")
 
     def test_a_server_that_is_not_there(self):
         absent = Server(self.path("absent"))

@@ -102,13 +102,17 @@ int UnknownWord(Session& session, const CLI::App& command, const std::string& wo
   const std::string closest = Closest(name, is_flag ? FlagsOf(command) : SubcommandsOf(command));
   // A value could be personal, so only what looks like a flag or a command's name is repeated.
   const bool is_safe = is_flag || !SubcommandsOf(command).empty();
+  const std::string see = absl::StrCat("see `", NameOf(command), " --help`");
+  if (is_flag && closest == name) {
+    return session.Usage(absl::StrCat(name, " stands too early"),
+                         absl::StrCat("give it behind `", NameOf(command), "`; ", see));
+  }
   return session.Usage(
       absl::StrCat(is_flag   ? "no such flag"
                    : is_safe ? "no such command"
                              : "a word too many",
                    is_safe ? absl::StrCat(": ", CutCharacters(name, 40)) : ""),
-      absl::StrCat(closest.empty() ? "" : absl::StrCat("did you mean `", closest, "`? "), "see `",
-                   NameOf(command), " --help`"));
+      absl::StrCat(closest.empty() ? "" : absl::StrCat("did you mean `", closest, "`? "), see));
 }
 
 int ReportParseError(Session& session, CLI::App& app, const CLI::ParseError& error) {
