@@ -37,7 +37,10 @@ absl::Status ListOffsets(rd_kafka_t* client, OffsetOf which, absl::Duration time
                                                      : RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED);
   const PartitionList questions = Questions(offsets, which);
   rd_kafka_ListOffsets(client, questions.get(), call.options(), call.queue());
-  ASSIGN_OR_RETURN(const KafkaEvent event, call.Wait("asking for offsets of topics"));
+  const auto& [topic, partition] = offsets.begin()->first;
+  const std::string asking = absl::StrCat("asking for offsets of ", topic, "/", partition,
+                                          offsets.size() > 1 ? " and others" : "");
+  ASSIGN_OR_RETURN(const KafkaEvent event, call.Wait(asking));
   size_t count = 0;
   const rd_kafka_ListOffsetsResultInfo_t** infos =
       rd_kafka_ListOffsets_result_infos(rd_kafka_event_ListOffsets_result(event.get()), &count);
@@ -51,8 +54,8 @@ absl::Status ListOffsets(rd_kafka_t* client, OffsetOf which, absl::Duration time
     offsets[{found.topic, found.partition}] = found.offset;
   }
   if (count != offsets.size()) {
-    return absl::UnavailableError(absl::StrCat("asking for offsets of topics: ", count, " of ",
-                                               offsets.size(), " were answered"));
+    return absl::UnavailableError(
+        absl::StrCat(asking, ": ", count, " of ", offsets.size(), " were answered"));
   }
   return absl::OkStatus();
 }

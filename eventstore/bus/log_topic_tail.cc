@@ -80,6 +80,7 @@ class LogTopicTail final : public TailSource {
   const absl::Duration settle_max_;
   int32_t partitions_ = 0;
   bool at_end_ = false;
+  int64_t end_ = 0;  // of what is committed where it reads, when it began to
 };
 
 absl::StatusOr<std::optional<RelayProgress>> LogTopicTail::ReadProgress() {
@@ -164,6 +165,7 @@ absl::Status LogTopicTail::CountAndSettle() {
     return absl::UnavailableError(absl::StrCat("no broker answers: ", counted.status().message()));
   }
   ASSIGN_OR_RETURN(partitions_, counted);
+  RETURN_IF_ERROR(reader_->CountPartitions(progress_topic_, timeout_).status());
   for (int32_t partition = 0; partition < partitions_; ++partition) {
     RETURN_IF_ERROR(AwaitCommitted(log_topic_, partition));
   }
@@ -214,6 +216,7 @@ absl::Status LogTopicTail::Seek(Position from) {
     offset = found.offset + static_cast<int64_t>(from.sequence - position->sequence);
   }
   at_end_ = false;
+  ASSIGN_OR_RETURN(end_, EndOf(log_topic_, partition, OffsetOf::kCommittedEnd));
   return reader_->Seek(log_topic_, partition, offset);
 }
 
@@ -221,7 +224,11 @@ absl::StatusOr<std::vector<TailEvent>> LogTopicTail::NextPage() {
   std::vector<TailEvent> events;
   if (at_end_) return events;
   ASSIGN_OR_RETURN(TopicReader::Page page, ReadSome(kPageRecordsMax));
-  at_end_ = page.at_end;
+  // A broker that leads since a moment ago may give less than it has.
+  while (page.records.empty() && page.end < end_) {
+    ASSIGN_OR_RETURN(page, ReadSome(kPageRecordsMax));
+  }
+  at_end_ = page.at_end && page.end >= end_;
   for (BusRecord& record : page.records) {
     ASSIGN_OR_RETURN(events.emplace_back(), EventOf(std::move(record)));
   }

@@ -1,3 +1,4 @@
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "eventstore/bus/relay_progress.h"
 #include "eventstore/planted_bug.h"
@@ -59,6 +60,12 @@ absl::Status TakeRecords(const EventLog& log, const WorkStreams& work, const Str
 absl::StatusOr<StreamProgress> PlanStream(const EventLog& log, const WorkStreams& work,
                                           const StreamProgress* known,
                                           const StreamRecords& records) {
+  // A topic that was made anew, with as many partitions as one likes: nothing of it is known.
+  const auto is_untouched = [](bool untouched) { return untouched; };
+  if (known != nullptr && known->tails.size() != records.tails.size() &&
+      absl::c_all_of(records.untouched, is_untouched)) {
+    known = nullptr;
+  }
   StreamProgress stream;
   if (known != nullptr) {
     stream = *known;

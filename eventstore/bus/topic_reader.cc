@@ -172,12 +172,14 @@ absl::StatusOr<int64_t> TopicReader::FindOffset(const std::string& topic, int32_
 absl::Status TopicReader::ReadAll(const std::string& topic, int32_t partition,
                                   absl::Duration timeout,
                                   const std::function<absl::Status(const BusRecord&)>& take) {
+  ASSIGN_OR_RETURN(const int64_t end,
+                   FindOffset(topic, partition, OffsetOf::kCommittedEnd, timeout));
   RETURN_IF_ERROR(Seek(topic, partition, 0));
   while (true) {
     ASSIGN_OR_RETURN(const Page page, Read(1'000, timeout));
     for (const BusRecord& record : page.records) RETURN_IF_ERROR(take(record));
-    if (page.at_end) return absl::OkStatus();
-    if (page.records.empty()) {
+    if (page.at_end && page.end >= end) return absl::OkStatus();
+    if (page.records.empty() && !page.at_end) {
       return absl::UnavailableError(
           absl::StrCat("the end of ", topic, "/", partition, " was not reached in time"));
     }
