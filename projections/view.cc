@@ -146,11 +146,20 @@ View::Heads View::LogHeads() const {
   return heads;
 }
 
+// One that was stopped is let go of: its folder may be another's soon.
+absl::Status View::GoesOn(const ViewCopy& next, const GoOn& go_on) const {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (stopped_) return absl::UnavailableError("VIEW_STOPPED: the view does not fold");
+  }
+  return !go_on || go_on(ProgressOf(next)) ? absl::OkStatus() : GivenUp();
+}
+
 absl::Status View::CatchUp(const ViewCopy& copy, const Heads& heads, absl::Time deadline,
                            const GoOn& go_on) const {
   for (const Position& head : heads) {
     while (true) {
-      if (go_on && !go_on(ProgressOf(copy))) return GivenUp();
+      RETURN_IF_ERROR(GoesOn(copy, go_on));
       const absl::Time ask_again = eventstore::SystemClock().Now() + kAskEvery;
       const absl::Status reached = copy.runner->WaitFor(head, std::min(deadline, ask_again));
       if (reached.ok()) break;
@@ -265,6 +274,7 @@ absl::Status View::SwitchTo(GenerationId id, absl::Time deadline, const GoOn& go
     RETURN_IF_ERROR(CatchUp(*copy, LogHeads(), deadline, go_on));
   }
   ASSIGN_OR_RETURN(auto comparison, CompareCopies(*copy, deadline, go_on));
+  RETURN_IF_ERROR(CheckParked(*copy));
   RETURN_IF_ERROR(Replace(std::move(copy), deadline, go_on));
   absl::MutexLock lock(&mutex_);
   comparison_ = std::move(comparison);
@@ -284,6 +294,7 @@ absl::Status View::Replace(std::shared_ptr<ViewCopy> next, absl::Time deadline, 
   if (!PLANTED_BUG("view-switch-goes-back")) {
     RETURN_IF_ERROR(CatchUp(*next, shown, deadline, go_on));
   }
+  RETURN_IF_ERROR(GoesOn(*next, nullptr));
   RETURN_IF_ERROR(SetMarker({.live = next->id, .previous = before->id}));
   {
     absl::MutexLock lock(&mutex_);
@@ -297,23 +308,31 @@ absl::Status View::Replace(std::shared_ptr<ViewCopy> next, absl::Time deadline, 
   return absl::OkStatus();
 }
 
+void View::ForgetComparison() {
+  absl::MutexLock lock(&mutex_);
+  comparison_.reset();
+}
+
 absl::Status View::Rebuild(absl::Time deadline, const GoOn& go_on) {
   Turn turn(*this);
   RETURN_IF_ERROR(turn.status());
+  ForgetComparison();
   const ViewMarker now = marker();
   uint64_t number = now.live.number;
   if (now.previous.has_value()) number = std::max(number, now.previous->number);
   const GenerationId next{.number = number + 1, .version = projection_.version()};
   const absl::Status switched = SwitchTo(next, deadline, go_on);
   // Removes the copy that was given up, or the one that two switches have left behind. Where a
-  // question still holds it open this may fail; the next rebuild or start tries again.
-  RemoveLeftovers().IgnoreError();
+  // question still holds it open this may fail; the next rebuild or start tries again. Of a view
+  // that was stopped the folder may be another's by now.
+  if (GoesOn(*live(), nullptr).ok()) RemoveLeftovers().IgnoreError();
   return switched;
 }
 
 absl::Status View::Undo(absl::Time deadline, const GoOn& go_on) {
   Turn turn(*this);
   RETURN_IF_ERROR(turn.status());
+  ForgetComparison();
   const ViewMarker now = marker();
   if (!CanUndo(now, projection_.version())) {
     return absl::NotFoundError("there is no copy of this version to go back to");

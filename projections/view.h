@@ -82,7 +82,7 @@ struct ViewStatus {
   bool can_undo = false;                    // Undo() has a copy of this version to go back to
   std::optional<SwitchProgress> switching;  // a Rebuild() or Undo() is under way
   // How the copy that answers agreed with the one before it when it took over: nullopt when there
-  // was no switch since the start, or the two are of different versions.
+  // was no switch since the start, the last one was given up, or the two are of different versions.
   std::optional<RowComparison> comparison;
   RunnerStatus runner;       // of the live copy
   uint64_t events_done = 0;  // as in SwitchProgress, of the live copy
@@ -160,8 +160,9 @@ class View {
   absl::Status CatchUp(const ViewCopy& copy, const Heads& heads, absl::Time deadline,
                        const GoOn& go_on) const;
   absl::Status CheckParked(const ViewCopy& copy) const;
+  absl::Status GoesOn(const ViewCopy& next, const GoOn& go_on) const;
   // Both stand still at the same events for as long as it takes to open cursors.
-  RowComparison CompareOnce(ViewCopy& next, const GoOn& go_on);
+  absl::StatusOr<RowComparison> CompareOnce(ViewCopy& next, const GoOn& go_on);
   absl::StatusOr<std::optional<RowComparison>> CompareCopies(ViewCopy& next, absl::Time deadline,
                                                              const GoOn& go_on);
   bool MustRewrite(const ViewCopy& copy) const;
@@ -173,6 +174,7 @@ class View {
   // Waits until who still held the copy that answered before has let go of it.
   absl::Status AwaitClosed(absl::Time deadline, const GoOn& go_on, const SwitchProgress& progress);
   // These three: by who has the turn.
+  void ForgetComparison();
   absl::Status SwitchTo(GenerationId id, absl::Time deadline, const GoOn& go_on);
   absl::Status Replace(std::shared_ptr<ViewCopy> next, absl::Time deadline, const GoOn& go_on);
   // Removes the folders of copies that the marker does not name.

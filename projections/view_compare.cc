@@ -1,6 +1,7 @@
 #include "projections/view_compare.h"
 
 #include "absl/strings/match.h"
+#include "eventstore/status_macros.h"
 #include "projections/view_rows.h"
 
 namespace records::projections {
@@ -36,27 +37,27 @@ ViewSnapshot SnapshotOf(const Storage& storage, size_t tables) {
   return snapshot;
 }
 
-RowComparison CompareRows(const ViewSnapshot& one, const ViewSnapshot& other,
-                          const std::function<bool()>& go_on) {
+absl::StatusOr<RowComparison> CompareRows(const ViewSnapshot& before, const ViewSnapshot& next,
+                                          absl::FunctionRef<absl::Status()> go_on) {
   RowComparison found;
-  for (size_t table = 0; table < one.size(); ++table) {
-    Cursor& left = *one[table];
-    Cursor& right = *other[table];
+  for (size_t table = 0; table < before.size(); ++table) {
+    Cursor& left = *before[table];
+    Cursor& right = *next[table];
     left.Seek("");
     right.Seek("");
     for (PassOwn(table, left), PassOwn(table, right); left.Valid() || right.Valid();
          PassOwn(table, left), PassOwn(table, right)) {
+      // One that is damaged has ended early.
+      RETURN_IF_ERROR(right.status());
+      if (!left.status().ok()) break;
       const int order = Compare(left, right);
       if (order != 0 || left.value() != right.value()) ++found.different;
       if (order <= 0) left.Next();
       if (order >= 0) right.Next();
-      if (++found.rows % kAskEveryRows == 0 && !go_on()) {
-        found.problem = absl::CancelledError("given up before the switch; nothing was changed");
-        return found;
-      }
+      if (++found.rows % kAskEveryRows == 0) RETURN_IF_ERROR(go_on());
     }
+    RETURN_IF_ERROR(right.status());
     found.problem.Update(left.status());
-    found.problem.Update(right.status());
   }
   return found;
 }

@@ -47,9 +47,10 @@ class WholeManagedView final : public ManagedView {
 records::api::v1::ViewProgress ProgressFrom(const projections::SwitchProgress& progress);
 // All but partitions, and the states of a view that does not answer yet.
 records::api::v1::ViewShare ShareFrom(const projections::ViewStatus& status);
-// That were not alike at the last switch of copies.
+// That were not alike at the last switch of copies, where these could be compared.
 inline uint64_t RowsDifferent(const projections::ViewStatus& status) {
-  return status.comparison.has_value() ? status.comparison->different : 0;
+  const auto& comparison = status.comparison;
+  return comparison.has_value() && comparison->problem.ok() ? comparison->different : 0;
 }
 
 }  // namespace records::services

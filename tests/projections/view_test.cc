@@ -131,6 +131,29 @@ TEST_F(ViewTest, ACopyThatDoesNotGoOnIsReplacedWithoutAComparison) {
   CatchUp(*view);
 }
 
+TEST_F(ViewTest, AParkedRootThatANewCopyFoldsIsNoDifferenceOfTheirs) {
+  Add(50);
+  log_.Add(NoteEvent(TestRoot(1, 1), "bad"));
+  const auto view = Open();
+  CatchUp(*view);
+  notes_.mended = true;
+  ASSERT_TRUE(view->Rebuild(Deadline()).ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(view->GetStatus().comparison->problem));
+}
+
+TEST_F(ViewTest, AViewThatIsStoppedWhileCopiesAreComparedSwitchesNoMore) {
+  Add(20'000);
+  const auto view = Open();
+  CatchUp(*view);
+  // From the first question on, which comes when the new copy has begun to fold.
+  const absl::Status rebuilt = view->Rebuild(Deadline(), [&](const SwitchProgress& progress) {
+    if (progress.events_done == progress.events_total) view->Stop();
+    return true;
+  });
+  EXPECT_TRUE(absl::IsUnavailable(rebuilt)) << rebuilt;
+  EXPECT_EQ(ReadMarker(folder_ / "notes").value()->live.number, 1u);
+}
+
 TEST_F(ViewTest, ASwitchEndsNoQuestionAndOutlastsARestart) {
   Add(50);
   {

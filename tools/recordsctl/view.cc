@@ -110,7 +110,7 @@ std::string ProgressText(const api::ViewProgress& progress) {
 }
 
 // How the copies agreed between which a view was switched.
-std::string ComparisonText(const api::View& view) {
+std::string ComparisonText(const api::View& view, const std::string& verb) {
   uint64_t rows = 0;
   uint64_t different = 0;
   bool any = false;
@@ -122,14 +122,16 @@ std::string ComparisonText(const api::View& view) {
     if (problem.empty()) problem = share.comparison().problem();
   }
   if (!any) return "";
-  if (different > 0) {
-    return absl::StrCat("\n", different, " of ", rows,
-                        " rows are not as in the copy before. What answers now was folded from "
-                        "the log;\n`recordsctl view undo --name ",
-                        view.name(), "` goes back.\n");
-  }
   if (!problem.empty()) {
     return absl::StrCat("\nThe copies could not be compared: ", problem, "\n");
+  }
+  if (different > 0) {
+    return absl::StrCat("\n", different, " of ", rows, " rows are not as in the copy before.\n",
+                        verb == "undo"
+                            ? "Which copy is right is not known: `recordsctl view rebuild` folds "
+                              "one from the log.\n"
+                            : "What answers now was folded from the log; `recordsctl view undo` "
+                              "goes back.\n");
   }
   return absl::StrCat("\nCompared with the copy before: ", rows, " rows, all alike.\n");
 }
@@ -149,11 +151,11 @@ int Switch(Session& session, const std::string& verb, const std::string& view, M
        .method = method,
        .progress = [](const Response& message) { return ProgressText(message.progress()); },
        .print =
-           [&session](const Response& message) {
+           [&session, verb](const Response& message) {
              google::protobuf::RepeatedPtrField<api::View> views;
              *views.Add() = message.done();
              PrintViews(session, views);
-             session.out << ComparisonText(message.done());
+             session.out << ComparisonText(message.done(), verb);
            }});
 }
 

@@ -121,6 +121,17 @@ TEST_F(StreamProgressTest, ATopicThatWasMadeAnewIsPublishedAnewAndOneThatRetenti
   for (const auto& partition : plan->partitions) EXPECT_EQ(partition.covered, 0u);
 }
 
+TEST_F(StreamProgressTest, ATopicThatWasMadeAnewMayHaveOtherPartitionsThanBefore) {
+  StreamProgress other = progress_;
+  other.tails.resize(1);
+  for (auto& records : records_) records.clear();
+  untouched_ = true;
+  const auto plan = Plan(&other);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_EQ(plan->tails.size(), size_t{kTopicPartitions});
+  for (const auto& partition : plan->partitions) EXPECT_EQ(partition.covered, 0u);
+}
+
 TEST_F(StreamProgressTest, WhatIsAtOddsIsRefusedAndNamed) {
   EXPECT_THAT(std::string(Plan(nullptr).status().message()), StartsWith("PROGRESS_LOST"));
   StreamProgress other = progress_;
