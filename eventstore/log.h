@@ -193,6 +193,12 @@ class EventLog {
 
   // The last durable position of a partition; sequence 0 when it is empty.
   virtual Position Head(Ledger ledger, uint32_t partition) const = 0;
+  // Where who reads a partition best stops and takes a checkpoint: its head, whose root is at hand.
+  // A log that has roots wherever somebody reads says that it does not matter, by the last position
+  // of all.
+  virtual Position BatchEnd(Ledger ledger, uint32_t partition) const {
+    return Head(ledger, partition);
+  }
 
   // As Head(), asked of where the log is kept: a log that is fed from elsewhere may not have heard
   // of its last events. kUnavailable: it cannot be asked now.

@@ -87,8 +87,9 @@ class Runner {
   void Pause();
   void Resume();
   // As Pause(), once the view contains just what stands up to `heads`, one for each partition and
-  // none behind what it contains: it folds on up to there. kDeadlineExceeded: it does not come
-  // there in time. kUnavailable: stopped or failed. Resume() ends it in any case.
+  // none behind what it contains: it folds on up to there. No heads at all: wherever it is.
+  // kDeadlineExceeded: it does not come there in time. kUnavailable: stopped or failed. Resume()
+  // ends it in any case.
   [[nodiscard]] absl::Status PauseAt(std::vector<eventstore::Position> heads, absl::Time deadline);
 
   // Waits until the view contains the event at `position` (read your own write). By the clock of

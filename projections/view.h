@@ -119,6 +119,7 @@ class View {
   //   kCancelled           `go_on` said so
   //   kDeadlineExceeded    it did not come so far in time
   //   kFailedPrecondition  it parked a root that is not parked in the live copy
+  // As the storage where the new copy cannot be read: a damaged one never answers.
   [[nodiscard]] absl::Status Rebuild(absl::Time deadline, const GoOn& go_on = nullptr);
 
   // Switches back to the copy before, once that has come to where the live one stands.

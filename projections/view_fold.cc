@@ -110,7 +110,7 @@ bool ViewFold::BatchIsFull() const {
 
 void ViewFold::SetEnds(absl::Span<const Position> up_to) {
   for (auto& [number, partition] : state_) {
-    partition.batch_end = log_.Head(Ledger::kEvents, number).sequence;
+    partition.batch_end = log_.BatchEnd(Ledger::kEvents, number).sequence;
     partition.limit = std::numeric_limits<uint64_t>::max();
   }
   for (const Position end : up_to) {
@@ -155,7 +155,6 @@ bool ViewFold::CheckpointIsFarBehind() const {
 bool ViewFold::FoldTurn(Partition& partition) {
   for (size_t i = 0; i < kEventsPerTurn && !BatchIsFull(); ++i) {
     absl::Status status = OpenFollower(partition);
-    // A log that is fed from elsewhere hears of its head through its followers.
     if (status.ok() && partition.passed.sequence >= partition.batch_end) return false;
     if (status.ok()) status = ReadWaiting(partition);
     if (status.ok() && !partition.waiting.has_value()) return false;

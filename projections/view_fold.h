@@ -90,7 +90,7 @@ class ViewFold {
     eventstore::Position passed;   // in this batch
     eventstore::Position written;  // what the storage shows
     eventstore::Position stored;   // of the checkpoint in the storage: behind lies nothing folded
-    uint64_t batch_end = 0;        // where this batch stops: a head, whose root the log has at hand
+    uint64_t batch_end = 0;        // where this batch stops: EventLog::BatchEnd()
     uint64_t limit = 0;            // no event behind this one is folded
     std::unique_ptr<eventstore::Follower> follower;
     std::optional<eventstore::StoredEvent> waiting;  // read, and not yet folded

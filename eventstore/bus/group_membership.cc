@@ -7,6 +7,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "eventstore/bus/internal/admin_call.h"
+#include "eventstore/bus/internal/kafka_message.h"
 #include "eventstore/crypto.h"
 #include "eventstore/planted_bug.h"
 #include "eventstore/status_macros.h"
@@ -16,9 +17,8 @@ namespace {
 
 using internal::KafkaDeleter;
 using internal::KafkaEvent;
+using internal::KafkaPartitions;
 using internal::KafkaQueue;
-using Partitions = std::unique_ptr<rd_kafka_topic_partition_list_t,
-                                   KafkaDeleter<&rd_kafka_topic_partition_list_destroy>>;
 using KafkaError = std::unique_ptr<rd_kafka_error_t, KafkaDeleter<&rd_kafka_error_destroy>>;
 
 constexpr absl::Duration kEventWait = absl::Milliseconds(100);
@@ -138,7 +138,7 @@ absl::Status GroupMembership::RunSession() {
                    OpenKafkaClient(RD_KAFKA_CONSUMER, options_.settings, Properties(),
                                    RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_ERROR));
   rd_kafka_poll_set_consumer(client.get());
-  const Partitions topics(rd_kafka_topic_partition_list_new(1));
+  const KafkaPartitions topics(rd_kafka_topic_partition_list_new(1));
   rd_kafka_topic_partition_list_add(topics.get(), options_.topic.c_str(), RD_KAFKA_PARTITION_UA);
   RETURN_IF_ERROR(KafkaStatus(rd_kafka_subscribe(client.get(), topics.get()),
                               absl::StrCat("joining the group ", options_.group)));

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "eventstore/bus/internal/admin_call.h"
+#include "eventstore/bus/internal/kafka_message.h"
 #include "eventstore/bus/kafka_client.h"
 #include "eventstore/status_macros.h"
 
@@ -13,11 +14,10 @@ namespace {
 using internal::AdminCall;
 using internal::KafkaDeleter;
 using internal::KafkaEvent;
-using PartitionList = std::unique_ptr<rd_kafka_topic_partition_list_t,
-                                      KafkaDeleter<&rd_kafka_topic_partition_list_destroy>>;
+using internal::KafkaPartitions;
 
-PartitionList Questions(const PartitionOffsets& offsets, OffsetOf which) {
-  PartitionList list(rd_kafka_topic_partition_list_new(static_cast<int>(offsets.size())));
+KafkaPartitions Questions(const PartitionOffsets& offsets, OffsetOf which) {
+  KafkaPartitions list(rd_kafka_topic_partition_list_new(static_cast<int>(offsets.size())));
   for (const auto& [partition, offset] : offsets) {
     rd_kafka_topic_partition_list_add(list.get(), partition.first.c_str(), partition.second)
         ->offset =
@@ -35,7 +35,7 @@ absl::Status ListOffsets(rd_kafka_t* client, OffsetOf which, absl::Duration time
   rd_kafka_AdminOptions_set_isolation_level(
       call.options(), which == OffsetOf::kWrittenEnd ? RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED
                                                      : RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED);
-  const PartitionList questions = Questions(offsets, which);
+  const KafkaPartitions questions = Questions(offsets, which);
   rd_kafka_ListOffsets(client, questions.get(), call.options(), call.queue());
   const auto& [topic, partition] = offsets.begin()->first;
   const std::string asking = absl::StrCat("asking for offsets of ", topic, "/", partition,

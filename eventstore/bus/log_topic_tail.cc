@@ -90,16 +90,15 @@ absl::StatusOr<std::optional<RelayProgress>> LogTopicTail::ReadProgress() {
 }
 
 absl::StatusOr<std::vector<uint64_t>> LogTopicTail::ReadLasts() {
+  ASSIGN_OR_RETURN(const std::vector<TopicReader::Tail> tails,
+                   reader_->ReadTails(log_topic_, partitions_, timeout_));
   std::vector<uint64_t> lasts;
-  for (int32_t partition = 0; partition < partitions_; ++partition) {
-    ASSIGN_OR_RETURN(const auto last, reader_->ReadLast(log_topic_, partition, timeout_));
-    Position position{static_cast<uint32_t>(partition), 0};
-    if (last) {
-      const auto found = PositionOf(*last);
-      if (!found.ok()) return NoEvent(*last);
-      position = *found;
-    }
-    lasts.push_back(position.sequence);
+  for (const TopicReader::Tail& tail : tails) {
+    lasts.push_back(0);
+    if (!tail.last) continue;
+    const auto found = PositionOf(*tail.last);
+    if (!found.ok()) return NoEvent(*tail.last);
+    lasts.back() = found->sequence;
   }
   return lasts;
 }

@@ -33,9 +33,9 @@ absl::StatusOr<StreamRecords> ReadStream(const EventLog& log, const RelayOptions
                                                       log.partition_count()));
   }
   StreamRecords records{.topic = name};
-  for (int32_t partition = 0; partition < count; ++partition) {
-    ASSIGN_OR_RETURN(TopicReader::Tail tail,
-                     reader.ReadTail(topic, partition, options.broker_timeout));
+  ASSIGN_OR_RETURN(std::vector<TopicReader::Tail> tails,
+                   reader.ReadTails(topic, count, options.broker_timeout));
+  for (TopicReader::Tail& tail : tails) {
     records.tails.push_back(std::move(tail.last));
     records.untouched.push_back(tail.untouched);
   }
@@ -76,12 +76,12 @@ absl::StatusOr<Resume> FindResume(const EventLog& log, const RelayOptions& optio
     ASSIGN_OR_RETURN(progress, DecodeProgress(last->value.value_or("")));
   }
   if (progress && PLANTED_BUG("relay-progress-late")) return Resume{.progress = *progress};
-  std::vector<std::optional<BusRecord>> tails(log.partition_count());
-  for (uint32_t partition = 0; partition < log.partition_count(); ++partition) {
-    ASSIGN_OR_RETURN(tails[partition], reader->ReadLast(log_topic, static_cast<int32_t>(partition),
-                                                        options.broker_timeout));
-  }
-  ASSIGN_OR_RETURN(Resume resume, PlanResume(log, progress, tails));
+  ASSIGN_OR_RETURN(std::vector<TopicReader::Tail> tails,
+                   reader->ReadTails(log_topic, static_cast<int32_t>(log.partition_count()),
+                                     options.broker_timeout));
+  std::vector<std::optional<BusRecord>> lasts;
+  for (TopicReader::Tail& tail : tails) lasts.push_back(std::move(tail.last));
+  ASSIGN_OR_RETURN(Resume resume, PlanResume(log, progress, lasts));
   RETURN_IF_ERROR(FindStreams(log, options, *reader, progress, resume.progress));
   return resume;
 }

@@ -6,20 +6,19 @@
 namespace records::eventstore {
 
 Position TopicBoard::Head(uint32_t partition) const {
-  absl::MutexLock lock(&mutex_);
-  if (partition >= partitions_.size()) return {.partition = partition};
-  return {.partition = partition, .sequence = partitions_[partition].head};
+  if (partition >= heads_.size()) return {.partition = partition};
+  return {.partition = partition, .sequence = heads_[partition].sequence.load()};
 }
 
 void TopicBoard::RaiseHead(Position head) {
-  absl::MutexLock lock(&mutex_);
-  uint64_t& known = partitions_[head.partition].head;
-  known = std::max(known, head.sequence);
+  std::atomic<uint64_t>& known = heads_[head.partition].sequence;
+  uint64_t before = known.load();
+  while (before < head.sequence && !known.compare_exchange_weak(before, head.sequence)) {
+  }
 }
 
-void TopicBoard::Delivered(uint32_t partition) {
+void TopicBoard::Arrived() {
   absl::MutexLock lock(&mutex_);
-  partitions_[partition].error = absl::OkStatus();
   ++batches_;
 }
 
@@ -35,6 +34,12 @@ uint64_t TopicBoard::WaitForBatch(uint64_t seen, absl::Duration wait) const {
 void TopicBoard::Close() {
   absl::MutexLock lock(&mutex_);
   closed_ = true;
+}
+
+bool TopicBoard::WaitUntilClosed(absl::Duration wait) const {
+  absl::MutexLock lock(&mutex_);
+  const auto closed = [this] { return closed_.load(); };
+  return mutex_.AwaitWithTimeout(absl::Condition(&closed), wait);
 }
 
 void TopicBoard::Remember(const TopicPlace& place) {
@@ -66,6 +71,13 @@ void TopicBoard::Remove(uint32_t partition, const PlaceSource* source) {
   absl::MutexLock lock(&mutex_);
   std::erase(partitions_[partition].sources, source);
   if (partitions_[partition].sources.empty()) partitions_[partition].error = absl::OkStatus();
+}
+
+bool TopicBoard::IsBehind(uint32_t partition) const {
+  absl::MutexLock lock(&mutex_);
+  const std::vector<const PlaceSource*>& sources = partitions_[partition].sources;
+  return std::any_of(sources.begin(), sources.end(),
+                     [](const PlaceSource* source) { return !source->AtEnd(); });
 }
 
 void TopicBoard::SetError(uint32_t partition, absl::Status error) {

@@ -21,6 +21,8 @@ class PlaceSource {
   virtual ~PlaceSource() = default;
   // The place at a position, while the reader stands there or has just gone on. Thread-safe.
   virtual std::optional<TopicPlace> PlaceAt(Position position) const = 0;
+  // Whether the reader has had all that was committed when it last looked. Thread-safe.
+  virtual bool AtEnd() const = 0;
 };
 
 // What the followers of one TopicLog and that log tell each other: how far the topic goes, what
@@ -29,19 +31,21 @@ class PlaceSource {
 // Thread-safe.
 class TopicBoard {
  public:
-  explicit TopicBoard(uint32_t partitions) : partitions_(partitions) {}
+  explicit TopicBoard(uint32_t partitions) : heads_(partitions), partitions_(partitions) {}
 
   // The last event of a partition that was heard of.
   Position Head(uint32_t partition) const;
   void RaiseHead(Position head);
 
-  // Counts what was delivered to the followers of a partition; WaitForBatch() as in EventLog.
-  void Delivered(uint32_t partition);
+  // Says that something came for a follower; WaitForBatch() as in EventLog.
+  void Arrived();
   uint64_t WaitForBatch(uint64_t seen, absl::Duration wait) const;
 
   // Ends every wait.
   void Close();
   bool closed() const { return closed_.load(); }
+  // Waits for that; whether it came.
+  bool WaitUntilClosed(absl::Duration wait) const;
 
   // Places that were held against the topic, the last few of each partition.
   void Remember(const TopicPlace& place);
@@ -50,6 +54,8 @@ class TopicBoard {
 
   void Add(uint32_t partition, const PlaceSource* source);
   void Remove(uint32_t partition, const PlaceSource* source);
+  // Whether somebody reads a partition who has not had all of it.
+  bool IsBehind(uint32_t partition) const;
 
   // What keeps the followers of a partition from reading; OK: nothing.
   void SetError(uint32_t partition, absl::Status error);
@@ -59,14 +65,19 @@ class TopicBoard {
   // More than the views of one process have copies.
   static constexpr size_t kRememberedPlaces = 32;
 
+  // Raised for each event: on a line of its own, without the lock.
+  struct alignas(64) KnownHead {
+    std::atomic<uint64_t> sequence{0};
+  };
+
   struct Partition {
-    uint64_t head = 0;
     std::deque<TopicPlace> remembered;
     std::vector<const PlaceSource*> sources;
     absl::Status error;
   };
 
   std::atomic<bool> closed_{false};
+  std::vector<KnownHead> heads_;
   mutable absl::Mutex mutex_;
   std::vector<Partition> partitions_ ABSL_GUARDED_BY(mutex_);
   uint64_t batches_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -44,21 +44,39 @@ absl::StatusOr<std::unique_ptr<TopicLog>> TopicLog::Open(TopicLogOptions options
     return absl::FailedPreconditionError(
         absl::StrCat("OTHER_LOG: ", probe->topic(), " is of the log ", source->ToHex()));
   }
-  TopicFollowerOptions follower{.settings = options.settings,
-                                .topic = probe->topic(),
-                                .group = group,
-                                .log = *source,
+  TopicFeedOptions feeds{.settings = options.settings,
+                         .topic = probe->topic(),
+                         .group = group,
+                         .silence_max = options.silence_max};
+  TopicFollowerOptions follower{.log = *source,
                                 .partition_count = static_cast<uint32_t>(partitions),
                                 .retry_wait = options.retry_wait,
-                                .retry_wait_max = options.retry_wait_max,
-                                .head_refresh = options.head_refresh,
-                                .silence_max = options.silence_max,
-                                .buffered_bytes = options.buffered_bytes,
-                                .fetch_queue_kbytes = options.fetch_queue_kbytes};
-  return std::unique_ptr<TopicLog>(new TopicLog(std::move(probe), std::move(follower)));
+                                .retry_wait_max = options.retry_wait_max};
+  return std::unique_ptr<TopicLog>(
+      new TopicLog(std::move(probe), std::move(feeds), std::move(follower), options.head_refresh));
 }
 
-TopicLog::~TopicLog() { Close(); }
+TopicLog::TopicLog(std::unique_ptr<TopicProbe> probe, TopicFeedOptions feeds,
+                   TopicFollowerOptions follower, absl::Duration head_refresh)
+    : follower_options_(std::move(follower)),
+      probe_(std::move(probe)),
+      board_(follower_options_.partition_count),
+      feeds_(std::move(feeds)),
+      head_watch_([this, head_refresh] { WatchHeads(head_refresh); }) {}
+
+TopicLog::~TopicLog() {
+  Close();
+  head_watch_.join();
+}
+
+void TopicLog::WatchHeads(absl::Duration refresh) const {
+  while (!board_.WaitUntilClosed(refresh)) {
+    for (uint32_t partition = 0; partition < partition_count() && !board_.closed(); ++partition) {
+      // What followers need of brokers they ask themselves, and say what is wrong.
+      if (board_.IsBehind(partition) && !FindHead(Ledger::kEvents, partition).ok()) break;
+    }
+  }
+}
 
 absl::Status TopicLog::CheckAsked(Ledger ledger, uint32_t partition) const {
   if (ledger != Ledger::kEvents) {
@@ -187,7 +205,7 @@ absl::StatusOr<std::unique_ptr<Follower>> TopicLog::Follow(FollowOptions options
     if (auto place = board_.PlaceAt(options.after)) start = *std::move(place);
   }
   return std::make_unique<TopicLogFollower>(follower_options_, std::move(start), std::move(options),
-                                            board_, *probe_);
+                                            board_, feeds_);
 }
 
 absl::StatusOr<PartitionCheckpoint> TopicLog::CheckpointAt(Ledger ledger, Position position) const {

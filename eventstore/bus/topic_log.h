@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
@@ -12,6 +14,7 @@
 #include "absl/time/time.h"
 #include "eventstore/bus/kafka_settings.h"
 #include "eventstore/bus/topic_board.h"
+#include "eventstore/bus/topic_feed.h"
 #include "eventstore/bus/topic_log_follower.h"
 #include "eventstore/bus/topic_probe.h"
 #include "eventstore/log.h"
@@ -30,10 +33,10 @@ struct TopicLogOptions {
   // Of each follower: see TopicFollowerOptions.
   absl::Duration retry_wait = absl::Milliseconds(100);
   absl::Duration retry_wait_max = absl::Seconds(5);
-  absl::Duration head_refresh = absl::Seconds(5);
+  // Of all feeds: see TopicFeedOptions.
   absl::Duration silence_max = absl::Seconds(30);
-  size_t buffered_bytes = 2 * 1024 * 1024;
-  int fetch_queue_kbytes = 2048;
+  // How often it asks where partitions end of which a follower has not had all.
+  absl::Duration head_refresh = absl::Seconds(5);
 };
 
 // The log as its topic has it, for views in a process of their own: followers, checkpoints and what
@@ -48,7 +51,8 @@ struct TopicLogOptions {
 // carries in `resume` what Follow() needs to go on there: VerifyCheckpoint() before Follow(), or
 // the follower reads the partition from its beginning. Followers do not say kFellBehind.
 //
-// Thread-safe. Memory: for each follower twice its buffers.
+// Thread-safe. Followers share a client of librdkafka and have no threads of their own; one asks
+// for heads. Memory: for each follower what its feed reads ahead.
 class TopicLog final : public EventLog {
  public:
   //   kUnavailable         no broker answers, or nothing was published yet: try again
@@ -61,7 +65,8 @@ class TopicLog final : public EventLog {
   // Ends all waits; followers answer kCancelled from then on.
   void Close() { board_.Close(); }
 
-  // What keeps the followers of a partition from reading; OK: nothing, or there are none.
+  // What keeps the followers of a partition from reading, as they found when they were last asked
+  // for something; OK: nothing, or there are none.
   absl::Status ReadHealth(uint32_t partition) const { return board_.Error(partition); }
 
   // Events, forwards only (kUnimplemented else). A read looks for its place by some questions to
@@ -76,6 +81,10 @@ class TopicLog final : public EventLog {
 
   // The last event that a follower, a checkpoint or FindHead() has come across.
   Position Head(Ledger ledger, uint32_t partition) const override;
+  // Followers have the root wherever they stand.
+  Position BatchEnd(Ledger, uint32_t partition) const override {
+    return {.partition = partition, .sequence = std::numeric_limits<uint64_t>::max()};
+  }
   absl::StatusOr<Position> FindHead(Ledger ledger, uint32_t partition) const override;
   uint64_t WaitForBatch(Ledger ledger, uint64_t seen, absl::Duration wait) const override;
   absl::StatusOr<std::unique_ptr<Follower>> Follow(FollowOptions options) const override;
@@ -103,10 +112,11 @@ class TopicLog final : public EventLog {
   absl::Status WriteHealth() const override;
 
  private:
-  TopicLog(std::unique_ptr<TopicProbe> probe, TopicFollowerOptions options)
-      : follower_options_(std::move(options)),
-        probe_(std::move(probe)),
-        board_(follower_options_.partition_count) {}
+  TopicLog(std::unique_ptr<TopicProbe> probe, TopicFeedOptions feeds, TopicFollowerOptions follower,
+           absl::Duration head_refresh);
+
+  // A thread's life: looks where partitions end that are read, until it is closed.
+  void WatchHeads(absl::Duration refresh) const;
 
   absl::Status CheckAsked(Ledger ledger, uint32_t partition) const;
   // The offset of an event; nullopt: the topic ends before it.
@@ -117,6 +127,8 @@ class TopicLog final : public EventLog {
   const TopicFollowerOptions follower_options_;
   const std::unique_ptr<TopicProbe> probe_;
   mutable TopicBoard board_;
+  mutable TopicFeeds feeds_;
+  std::thread head_watch_;
 };
 
 }  // namespace records::eventstore

@@ -1,213 +1,144 @@
 #include "eventstore/bus/topic_log_follower.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "eventstore/bus/log_topic.h"
-#include "eventstore/clock.h"
-#include "eventstore/planted_bug.h"
 #include "eventstore/status_macros.h"
 
 namespace records::eventstore {
 namespace {
 
-constexpr size_t kPageRecords = 512;
-constexpr size_t kPageReserve = 64;
-// How long a page is waited for before the thread looks whether it shall end.
-constexpr absl::Duration kPageWait = absl::Milliseconds(50);
+using Came = TopicFeed::Came;
 
-// How long brokers are asked whether they are there. The thread does not look meanwhile.
-constexpr absl::Duration kSilenceWait = absl::Seconds(2);
-
-// What an item costs besides its bytes.
-constexpr size_t kItemOverhead = 512;
+// After so many events that nobody wants it says how far it is.
+constexpr int kPassedMax = 512;
+// How long it waits for what comes before it looks whether a feed is to be opened again.
+constexpr absl::Duration kLookWait = absl::Milliseconds(50);
 
 }  // namespace
 
 TopicLogFollower::TopicLogFollower(const TopicFollowerOptions& options, TopicPlace start,
-                                   FollowOptions follow, TopicBoard& board, TopicProbe& probe)
+                                   FollowOptions follow, TopicBoard& board, TopicFeeds& feeds)
     : options_(options),
       after_(follow.after),
       types_(follow.types.begin(), follow.types.end()),
       board_(board),
-      probe_(probe),
+      feeds_(feeds),
       chain_(options.log, options.partition_count, start.position),
       next_offset_(start.offset + 1),
+      retry_wait_(options.retry_wait),
       current_(start),
       previous_(std::move(start)) {
   board_.Add(after_.partition, this);
-  thread_ = std::thread([this] { Run(); });
 }
 
-TopicLogFollower::~TopicLogFollower() {
-  {
-    absl::MutexLock lock(&mutex_);
-    stopping_ = true;
+TopicLogFollower::~TopicLogFollower() { board_.Remove(after_.partition, this); }
+
+bool TopicLogFollower::HasFeed() {
+  if (feed_ != nullptr) return true;
+  if (Clock::now() < retry_at_) return false;
+  auto feed = feeds_.Open(after_.partition, next_offset_, [this] {
+    at_end_ = false;
+    board_.Arrived();
+  });
+  if (!feed.ok()) {
+    RetryLater(feed.status());
+    return false;
   }
-  thread_.join();
-  board_.Remove(after_.partition, this);
-}
-
-bool TopicLogFollower::Stopping() const {
-  absl::MutexLock lock(&mutex_);
-  return stopping_ || board_.closed();
-}
-
-void TopicLogFollower::Run() {
-  absl::Duration wait = options_.retry_wait;
-  while (!Stopping()) {
-    const absl::Status status = ReadUntilError();
-    if (absl::IsDataLoss(status) || absl::IsOutOfRange(status)) return Break(status);
-    if (status.ok()) return;
-    board_.SetError(after_.partition, status);
-    if (std::exchange(came_, false)) wait = options_.retry_wait;
-    WaitToRetry(wait);
-    wait = std::min(wait * 2, options_.retry_wait_max);
-  }
-}
-
-absl::Status TopicLogFollower::ReadUntilError() {
-  ASSIGN_OR_RETURN(
-      const auto reader,
-      TopicReader::Open(options_.settings, options_.group,
-                        {{"queued.max.messages.kbytes", absl::StrCat(options_.fetch_queue_kbytes)},
-                         // A full queue is looked at again soon, and an idle broker
-                         // is not asked a hundred times a second.
-                         {"fetch.queue.backoff.ms", "10"},
-                         {"fetch.wait.max.ms", "500"},
-                         {"reconnect.backoff.max.ms", "1000"}}));
-  RETURN_IF_ERROR(
-      reader->Seek(options_.topic, static_cast<int32_t>(after_.partition), next_offset_));
-  heard_at_ = std::chrono::steady_clock::now();
-  while (WaitForRoom()) RETURN_IF_ERROR(ReadPage(*reader));
-  return absl::OkStatus();
-}
-
-absl::Status TopicLogFollower::CheckSilence(TopicReader& reader) {
-  const auto silent = std::chrono::steady_clock::now() - heard_at_;
-  if (silent < absl::ToChronoNanoseconds(options_.silence_max)) return absl::OkStatus();
-  if (PLANTED_BUG("silent-reader-waits")) return absl::OkStatus();
-  RETURN_IF_ERROR(reader.CountPartitions(options_.topic, kSilenceWait).status());
-  heard_at_ = std::chrono::steady_clock::now();
-  return absl::OkStatus();
-}
-
-absl::Status TopicLogFollower::ReadPage(TopicReader& reader) {
-  Page read;
-  const auto passed =
-      reader.PassOn(kPageRecords, kPageWait, [&](const LogTopicRecord& record) -> absl::Status {
-        if (read.items.empty()) read.items.reserve(kPageReserve);
-        ASSIGN_OR_RETURN(Item item, ItemOf(record));
-        read.bytes += 2 * item.event.bytes.size() + kItemOverhead;
-        read.items.push_back(std::move(item));
-        return absl::OkStatus();
-      });
-  const bool at_end = passed.ok() && passed->at_end;
-  if (read.items.empty() && !at_end) return passed.ok() ? CheckSilence(reader) : passed.status();
-  came_ = true;
-  heard_at_ = std::chrono::steady_clock::now();
-  // What came before a refused record, or an error, is good.
-  RETURN_IF_ERROR(Buffer(std::move(read), at_end));
-  RETURN_IF_ERROR(passed.status());
-  if (!at_end) RefreshHead();
-  return absl::OkStatus();
-}
-
-absl::StatusOr<TopicLogFollower::Item> TopicLogFollower::ItemOf(const LogTopicRecord& record) {
-  Item item{.offset = record.offset};
-  ASSIGN_OR_RETURN(item.event, chain_.Take(record));
-  item.leaf = HashLeaf(item.event.bytes);
-  item.wanted = item.event.position.sequence > after_.sequence &&
-                (types_.empty() || types_.contains(item.event.event.type()));
-  if (!item.wanted) item.event = {.position = item.event.position};
-  next_offset_ = item.offset + 1;
-  return item;
-}
-
-absl::Status TopicLogFollower::Buffer(Page page, bool at_end) {
-  const bool has_items = !page.items.empty();
-  // Nobody has come further than the head.
-  board_.RaiseHead(chain_.last());
-  {
-    absl::MutexLock lock(&mutex_);
-    buffer_bytes_ += page.bytes;
-    if (has_items) buffer_.push_back(std::move(page));
-    at_end_ = at_end;
-  }
-  if (has_items) board_.Delivered(after_.partition);
-  if (at_end) {
-    board_.SetError(after_.partition, absl::OkStatus());
-    if (chain_.last().sequence < after_.sequence) {
-      return absl::OutOfRangeError(absl::StrCat(
-          "the topic ends with event ", chain_.last().sequence, ", before ", after_.sequence));
-    }
-  }
-  return absl::OkStatus();
-}
-
-bool TopicLogFollower::WaitForRoom() const {
-  absl::MutexLock lock(&mutex_);
-  const auto may_go_on = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
-    return stopping_ || buffer_bytes_ + taken_bytes_ < options_.buffered_bytes;
-  };
-  mutex_.Await(absl::Condition(&may_go_on));
-  return !stopping_ && !board_.closed();
-}
-
-void TopicLogFollower::RefreshHead() {
-  const absl::Time now = SystemClock().Now();
-  if (now < next_refresh_) return;
-  next_refresh_ = now + options_.head_refresh;
-  const auto last = probe_.Last(after_.partition);
-  if (!last.ok() || !last->has_value()) return;
-  if (const auto head = PositionOf(**last); head.ok() && head->partition == after_.partition) {
-    board_.RaiseHead(*head);
-  }
-}
-
-void TopicLogFollower::WaitToRetry(absl::Duration wait) const {
-  absl::MutexLock lock(&mutex_);
-  mutex_.AwaitWithTimeout(absl::Condition(&stopping_), wait);
-}
-
-void TopicLogFollower::Break(absl::Status status) {
-  board_.SetError(after_.partition, status);
-  absl::MutexLock lock(&mutex_);
-  broken_ = std::move(status);
-}
-
-bool TopicLogFollower::TakePage(absl::Duration wait) {
-  taken_ = {};
-  next_taken_ = 0;
-  absl::MutexLock lock(&mutex_);
-  const auto has_come = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
-    return !buffer_.empty() || !broken_.ok() || board_.closed() || (at_end_ && !said_caught_up_);
-  };
-  taken_bytes_ = 0;
-  mutex_.AwaitWithTimeout(absl::Condition(&has_come), wait);
-  if (buffer_.empty()) return false;
-  taken_ = std::move(buffer_.front());
-  buffer_.pop_front();
-  taken_bytes_ = taken_.bytes;
-  buffer_bytes_ -= taken_.bytes;
+  feed_ = *std::move(feed);
   return true;
 }
 
-absl::StatusOr<FollowMessage> TopicLogFollower::WithoutEvent() {
-  FollowMessage message;
+void TopicLogFollower::RetryLater(const absl::Status& error) {
+  feed_.reset();
+  healthy_ = false;
+  board_.SetError(after_.partition, error);
+  retry_at_ = Clock::now() + absl::ToChronoNanoseconds(retry_wait_);
+  retry_wait_ = std::min(retry_wait_ * 2, options_.retry_wait_max);
+}
+
+absl::Status TopicLogFollower::Break(absl::Status status) {
+  feed_.reset();
+  board_.SetError(after_.partition, status);
+  broken_ = status;
+  return status;
+}
+
+void TopicLogFollower::SayHealthy() {
+  if (std::exchange(healthy_, true)) return;
+  board_.SetError(after_.partition, absl::OkStatus());
+  retry_wait_ = options_.retry_wait;
+}
+
+absl::StatusOr<std::optional<StoredEvent>> TopicLogFollower::TakeRecord() {
+  const LogTopicRecord& record = feed_->record();
+  auto event = chain_.Take(record);
+  if (!event.ok()) return Break(event.status());
+  next_offset_ = record.offset + 1;
+  SayHealthy();
+  board_.RaiseHead(chain_.last());
   {
+    const Digest leaf = HashLeaf(event->bytes);
     absl::MutexLock lock(&places_mutex_);
-    message.checkpoint = std::max(current_.position, after_);
+    current_.Advance(event->position, record.offset, leaf);
   }
-  if (board_.closed()) return absl::CancelledError("the log was closed");
-  absl::MutexLock lock(&mutex_);
-  if (buffer_.empty()) RETURN_IF_ERROR(broken_);
-  if (buffer_.empty() && at_end_ && !said_caught_up_) {
-    said_caught_up_ = true;
-    message.kind = FollowMessage::Kind::kCaughtUp;
+  const bool wanted = event->position.sequence > after_.sequence &&
+                      (types_.empty() || types_.contains(event->event.type()));
+  if (!wanted) return std::nullopt;
+  return *std::move(event);
+}
+
+// Whether that is news.
+absl::StatusOr<bool> TopicLogFollower::TakeEnd() {
+  if (chain_.last().sequence < after_.sequence) {
+    return Break(absl::OutOfRangeError(absl::StrCat(
+        "the topic ends with event ", chain_.last().sequence, ", before ", after_.sequence)));
   }
+  at_end_ = true;
+  SayHealthy();
+  return !std::exchange(said_caught_up_, true);
+}
+
+FollowMessage TopicLogFollower::MessageWithoutEvent() const {
+  FollowMessage message;
+  absl::MutexLock lock(&places_mutex_);
+  message.checkpoint = std::max(current_.position, after_);
   return message;
+}
+
+absl::StatusOr<std::optional<FollowMessage>> TopicLogFollower::Poll() {
+  if (board_.closed()) return absl::CancelledError("the log was closed");
+  RETURN_IF_ERROR(broken_);
+  if (!HasFeed()) return std::nullopt;
+  for (int passed = 0; passed < kPassedMax; ++passed) {
+    const auto came = feed_->Next();
+    if (!came.ok()) {
+      RetryLater(came.status());
+      return std::nullopt;
+    }
+    if (*came == Came::kNothing) {
+      if (passed == 0) return std::nullopt;
+      break;
+    }
+    if (*came == Came::kEnd) {
+      ASSIGN_OR_RETURN(const bool news, TakeEnd());
+      if (!news) continue;
+      FollowMessage message = MessageWithoutEvent();
+      message.kind = FollowMessage::Kind::kCaughtUp;
+      return message;
+    }
+    ASSIGN_OR_RETURN(auto event, TakeRecord());
+    if (!event.has_value()) continue;
+    FollowMessage message;
+    message.kind = FollowMessage::Kind::kEvent;
+    message.checkpoint = event->position;
+    message.event = *std::move(event);
+    return message;
+  }
+  return MessageWithoutEvent();
 }
 
 absl::StatusOr<FollowMessage> TopicLogFollower::Next(absl::Duration wait) {
@@ -215,21 +146,18 @@ absl::StatusOr<FollowMessage> TopicLogFollower::Next(absl::Duration wait) {
     absl::MutexLock lock(&places_mutex_);
     if (previous_.position != current_.position) previous_ = current_;
   }
-  if (next_taken_ == taken_.items.size() && !TakePage(wait)) return WithoutEvent();
-  absl::MutexLock lock(&places_mutex_);
-  while (next_taken_ < taken_.items.size()) {
-    Item& item = taken_.items[next_taken_++];
-    current_.Advance(item.event.position, item.offset, item.leaf);
-    if (!item.wanted) continue;
-    FollowMessage message;
-    message.kind = FollowMessage::Kind::kEvent;
-    message.checkpoint = item.event.position;
-    message.event = std::move(item.event);
-    return message;
+  ASSIGN_OR_RETURN(auto message, Poll());
+  const Clock::time_point until = Clock::now() + absl::ToChronoNanoseconds(wait);
+  while (!message.has_value()) {
+    const absl::Duration left = absl::FromChrono(until - Clock::now());
+    if (left <= absl::ZeroDuration()) return MessageWithoutEvent();
+    // Asked before the feed is, so that nothing comes in between unseen.
+    const uint64_t seen =
+        board_.WaitForBatch(std::numeric_limits<uint64_t>::max(), absl::ZeroDuration());
+    ASSIGN_OR_RETURN(message, Poll());
+    if (!message.has_value()) board_.WaitForBatch(seen, std::min(left, kLookWait));
   }
-  FollowMessage message;
-  message.checkpoint = std::max(current_.position, after_);
-  return message;
+  return *std::move(message);
 }
 
 std::optional<TopicPlace> TopicLogFollower::PlaceAt(Position position) const {

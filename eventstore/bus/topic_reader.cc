@@ -4,7 +4,7 @@
 #include <chrono>
 
 #include "absl/strings/str_cat.h"
-#include "eventstore/bus/log_topic.h"
+#include "eventstore/bus/internal/kafka_message.h"
 #include "eventstore/status_macros.h"
 
 namespace records::eventstore {
@@ -14,85 +14,6 @@ namespace {
 constexpr int64_t kLookBackFirst = 64;
 // Sixteen of the largest events.
 constexpr size_t kPageBytesMax = 8 * 1024 * 1024;
-
-struct MessageDeleter {
-  void operator()(rd_kafka_message_t* message) const { rd_kafka_message_destroy(message); }
-};
-using Message = std::unique_ptr<rd_kafka_message_t, MessageDeleter>;
-
-struct PartitionsDeleter {
-  void operator()(rd_kafka_topic_partition_list_t* list) const {
-    rd_kafka_topic_partition_list_destroy(list);
-  }
-};
-
-struct MetadataDeleter {
-  void operator()(const rd_kafka_metadata_t* metadata) const {
-    rd_kafka_metadata_destroy(metadata);
-  }
-};
-
-std::optional<std::string> BytesOf(const void* data, size_t size) {
-  if (data == nullptr) return std::nullopt;
-  return std::string(static_cast<const char*>(data), size);
-}
-
-void TakeHeaders(const rd_kafka_headers_t* headers, BusRecord& record) {
-  const char* name = nullptr;
-  const void* value = nullptr;
-  size_t size = 0;
-  record.headers.reserve(rd_kafka_header_cnt(headers));
-  for (size_t i = 0;
-       rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR;
-       ++i) {
-    record.headers.emplace_back(name, BytesOf(value, size).value_or(""));
-  }
-}
-
-absl::string_view ViewOf(const void* data, size_t size) {
-  return {static_cast<const char*>(data), size};
-}
-
-// The first header of that name; empty: there is none.
-absl::string_view HeaderOf(const rd_kafka_headers_t* headers, const char* name) {
-  const void* value = nullptr;
-  size_t size = 0;
-  if (rd_kafka_header_get(headers, 0, name, &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR) return "";
-  return ViewOf(value, size);
-}
-
-LogTopicRecord LogTopicRecordOf(const rd_kafka_message_t& message) {
-  LogTopicRecord record{.topic = rd_kafka_topic_name(message.rkt),
-                        .partition = message.partition,
-                        .offset = message.offset};
-  if (message.payload != nullptr) record.value = ViewOf(message.payload, message.len);
-  rd_kafka_headers_t* headers = nullptr;
-  if (rd_kafka_message_headers(&message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) return record;
-  record.source = HeaderOf(headers, kSourceHeader);
-  record.position = HeaderOf(headers, kPositionHeader);
-  record.previous = HeaderOf(headers, kPreviousHeader);
-  return record;
-}
-
-// A lost connection is made anew; how long that may take is the caller's.
-bool IsLostConnection(rd_kafka_resp_err_t code) {
-  return code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
-}
-
-BusRecord RecordOf(const rd_kafka_message_t& message) {
-  BusRecord record;
-  record.topic = rd_kafka_topic_name(message.rkt);
-  record.partition = message.partition;
-  record.offset = message.offset;
-  record.key = BytesOf(message.key, message.key_len);
-  record.value = BytesOf(message.payload, message.len);
-  record.timestamp_ms = rd_kafka_message_timestamp(&message, nullptr);
-  rd_kafka_headers_t* headers = nullptr;
-  if (rd_kafka_message_headers(&message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR) {
-    TakeHeaders(headers, record);
-  }
-  return record;
-}
 
 }  // namespace
 
@@ -130,37 +51,49 @@ absl::StatusOr<std::unique_ptr<TopicReader>> TopicReader::Open(const KafkaSettin
 
 absl::StatusOr<int32_t> TopicReader::CountPartitions(const std::string& topic,
                                                      absl::Duration timeout) {
-  const std::string what = absl::StrCat("looking up the topic ", topic);
-  rd_kafka_topic_t* handle = rd_kafka_topic_new(client_.get(), topic.c_str(), nullptr);
-  if (handle == nullptr) return KafkaStatus(rd_kafka_last_error(), what);
-  const rd_kafka_metadata_t* answer = nullptr;
-  const rd_kafka_resp_err_t code =
-      rd_kafka_metadata(client_.get(), 0, handle, &answer, KafkaMilliseconds(timeout));
-  rd_kafka_topic_destroy(handle);
-  RETURN_IF_ERROR(KafkaStatus(code, what));
-  const std::unique_ptr<const rd_kafka_metadata_t, MetadataDeleter> metadata(answer);
-  if (metadata->topic_cnt != 1) return absl::NotFoundError(absl::StrCat(what, ": no answer"));
-  RETURN_IF_ERROR(KafkaStatus(metadata->topics[0].err, what));
-  return metadata->topics[0].partition_cnt;
+  return internal::CountPartitions(client_.get(), topic, timeout);
 }
 
 absl::StatusOr<std::optional<BusRecord>> TopicReader::ReadLast(const std::string& topic,
                                                                int32_t partition,
                                                                absl::Duration timeout) {
-  ASSIGN_OR_RETURN(Tail tail, ReadTail(topic, partition, timeout));
-  return std::move(tail.last);
+  ASSIGN_OR_RETURN(std::vector<Tail> tails, ReadTailsOf(topic, partition, 1, timeout));
+  return std::move(tails.front().last);
 }
 
-absl::StatusOr<TopicReader::Tail> TopicReader::ReadTail(const std::string& topic, int32_t partition,
-                                                        absl::Duration timeout) {
+absl::StatusOr<std::vector<TopicReader::Tail>> TopicReader::ReadTails(const std::string& topic,
+                                                                      int32_t partitions,
+                                                                      absl::Duration timeout) {
+  return ReadTailsOf(topic, 0, partitions, timeout);
+}
+
+absl::StatusOr<std::vector<TopicReader::Tail>> TopicReader::ReadTailsOf(const std::string& topic,
+                                                                        int32_t first,
+                                                                        int32_t count,
+                                                                        absl::Duration timeout) {
+  PartitionOffsets ends;
+  for (int32_t i = 0; i < count; ++i) ends[{topic, first + i}] = 0;
+  PartitionOffsets starts = ends;
+  RETURN_IF_ERROR(ListOffsets(client_.get(), OffsetOf::kCommittedEnd, timeout, ends));
+  RETURN_IF_ERROR(ListOffsets(client_.get(), OffsetOf::kFirst, timeout, starts));
+  std::vector<Tail> tails;
+  for (const auto& [partition, end] : ends) {
+    ASSIGN_OR_RETURN(auto last, LastBetween(partition, starts[partition], end, timeout));
+    tails.push_back({std::move(last), end == 0});
+  }
+  return tails;
+}
+
+absl::StatusOr<std::optional<BusRecord>> TopicReader::LastBetween(const TopicPartition& partition,
+                                                                  int64_t first, int64_t end,
+                                                                  absl::Duration timeout) {
+  if (first >= end) return std::nullopt;
   const Deadline deadline(timeout);
-  ASSIGN_OR_RETURN(const int64_t end,
-                   FindOffset(topic, partition, OffsetOf::kCommittedEnd, timeout));
-  ASSIGN_OR_RETURN(const int64_t first, FindOffset(topic, partition, OffsetOf::kFirst, timeout));
   for (int64_t back = kLookBackFirst;; back *= 16) {
     const int64_t start = std::max(first, end - back);
-    ASSIGN_OR_RETURN(auto record, LastFrom(topic, partition, start, end, deadline));
-    if (record || start == first) return Tail{std::move(record), end == 0};
+    ASSIGN_OR_RETURN(auto record,
+                     LastFrom(partition.first, partition.second, start, end, deadline));
+    if (record || start == first) return record;
   }
 }
 
@@ -203,9 +136,7 @@ absl::StatusOr<std::optional<BusRecord>> TopicReader::LastFrom(const std::string
 }
 
 absl::Status TopicReader::Seek(const std::string& topic, int32_t partition, int64_t offset) {
-  const std::unique_ptr<rd_kafka_topic_partition_list_t, PartitionsDeleter> list(
-      rd_kafka_topic_partition_list_new(1));
-  rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), partition)->offset = offset;
+  const internal::KafkaPartitions list = internal::PartitionAt(topic, partition, offset);
   return KafkaStatus(rd_kafka_assign(client_.get(), list.get()),
                      absl::StrCat("reading ", topic, "/", partition));
 }
@@ -219,7 +150,7 @@ absl::StatusOr<TopicReader::Page> TopicReader::Read(size_t records_max, absl::Du
   const Deadline deadline(wait);
   size_t bytes = 0;
   while (page.records.size() < records_max && bytes < kPageBytesMax && !page.at_end) {
-    const Message message(
+    const internal::KafkaMessage message(
         rd_kafka_consumer_poll(client_.get(), KafkaMilliseconds(deadline.Left())));
     if (message == nullptr) {
       if (deadline.Left() <= absl::ZeroDuration()) break;
@@ -229,39 +160,13 @@ absl::StatusOr<TopicReader::Page> TopicReader::Read(size_t records_max, absl::Du
       page.at_end = true;
       page.end = message->offset;
     } else if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-      page.records.push_back(RecordOf(*message));
+      page.records.push_back(internal::RecordOf(*message));
       bytes += page.records.back().SizeEstimate();
-    } else if (!IsLostConnection(message->err)) {
+    } else if (!internal::IsLostConnection(message->err)) {
       return KafkaStatus(message->err, "reading");
     }
   }
   return page;
-}
-
-absl::StatusOr<TopicReader::Passed> TopicReader::PassOn(size_t records_max, absl::Duration wait,
-                                                        TakeLogRecord take) {
-  messages_.resize(std::max<size_t>(records_max, 1));
-  messages_[0] = rd_kafka_consumer_poll(client_.get(), KafkaMilliseconds(wait));
-  Passed passed;
-  if (messages_[0] == nullptr) return passed;
-  const ssize_t more =
-      rd_kafka_consume_batch_queue(queue_.get(), 0, messages_.data() + 1, messages_.size() - 1);
-  absl::Status status;
-  for (size_t i = 0; i < 1 + static_cast<size_t>(std::max<ssize_t>(more, 0)); ++i) {
-    const Message message(messages_[i]);
-    if (!status.ok()) continue;  // the rest is let go of
-    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-      status = take(LogTopicRecordOf(*message));
-      ++passed.records;
-      passed.at_end = false;
-    } else if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-      passed.at_end = true;
-    } else if (!IsLostConnection(message->err)) {
-      status = KafkaStatus(message->err, "reading");
-    }
-  }
-  RETURN_IF_ERROR(status);
-  return passed;
 }
 
 }  // namespace records::eventstore

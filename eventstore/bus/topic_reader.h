@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -39,13 +38,16 @@ class TopicReader {
                                                                   int32_t partition,
                                                                   absl::Duration timeout);
 
-  // As ReadLast(), and whether the partition never had a record since its topic was made.
+  // As ReadLast(), of each of a topic's partitions, and whether it never had a record since its
+  // topic was made. Brokers are asked once where all of them end; each answer must come within
+  // `timeout`.
   struct Tail {
     std::optional<BusRecord> last;
     bool untouched = false;
   };
-  [[nodiscard]] absl::StatusOr<Tail> ReadTail(const std::string& topic, int32_t partition,
-                                              absl::Duration timeout);
+  [[nodiscard]] absl::StatusOr<std::vector<Tail>> ReadTails(const std::string& topic,
+                                                            int32_t partitions,
+                                                            absl::Duration timeout);
 
   // As the function of that name.
   [[nodiscard]] absl::StatusOr<int64_t> FindOffset(const std::string& topic, int32_t partition,
@@ -73,34 +75,23 @@ class TopicReader {
   };
   [[nodiscard]] absl::StatusOr<Page> Read(size_t records_max, absl::Duration wait);
 
-  // As Read() of a partition of the log's topic, without a copy: gives what has come to `take`, and
-  // waits for the first alone. Returns the first error of `take`, after which it is given no more.
-  struct Passed {
-    size_t records = 0;
-    bool at_end = false;
-  };
-  using TakeLogRecord = absl::FunctionRef<absl::Status(const LogTopicRecord&)>;
-  [[nodiscard]] absl::StatusOr<Passed> PassOn(size_t records_max, absl::Duration wait,
-                                              TakeLogRecord take);
-
  private:
   class Deadline;
 
-  struct QueueDeleter {
-    void operator()(rd_kafka_queue_t* queue) const { rd_kafka_queue_destroy(queue); }
-  };
+  explicit TopicReader(KafkaClient client) : client_(std::move(client)) {}
 
-  explicit TopicReader(KafkaClient client)
-      : client_(std::move(client)), queue_(rd_kafka_queue_get_consumer(client_.get())) {}
-
+  absl::StatusOr<std::vector<Tail>> ReadTailsOf(const std::string& topic, int32_t first,
+                                                int32_t count, absl::Duration timeout);
+  // The last record of a partition whose records that are kept stand in [first, end).
+  absl::StatusOr<std::optional<BusRecord>> LastBetween(const TopicPartition& partition,
+                                                       int64_t first, int64_t end,
+                                                       absl::Duration timeout);
   // The last record from `offset` on; what is committed ends at `end`, or behind it.
   absl::StatusOr<std::optional<BusRecord>> LastFrom(const std::string& topic, int32_t partition,
                                                     int64_t offset, int64_t end,
                                                     const Deadline& deadline);
 
   const KafkaClient client_;
-  const std::unique_ptr<rd_kafka_queue_t, QueueDeleter> queue_;  // of the client: ends before it
-  std::vector<rd_kafka_message_t*> messages_;                    // room for PassOn()
 };
 
 }  // namespace records::eventstore

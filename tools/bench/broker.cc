@@ -41,15 +41,6 @@ std::filesystem::path RootOf(const std::filesystem::path& program) {
   return program.parent_path().parent_path();
 }
 
-absl::StatusOr<std::map<std::string, TopicDescription>> TopicsOf(
-    const std::filesystem::path& program, const std::string& prefix) {
-  const auto path = RootOf(program) / "deploy/kafka/topics.textproto";
-  ASSIGN_OR_RETURN(const std::string text, ReadText(path));
-  ASSIGN_OR_RETURN(const auto reg, eventstore::ParseTopicRegister(path.string(), text));
-  return eventstore::WantedBus(reg, {.prefix = prefix, .replicas_max = 1, .with_rules = false})
-      .topics;
-}
-
 // A topic that was just made is not known at once to who asks.
 absl::Status WaitUntilThere(TopicReader& reader, const TopicDescription& topic) {
   const absl::Time until = absl::Now() + kAnswer;
@@ -62,6 +53,15 @@ absl::Status WaitUntilThere(TopicReader& reader, const TopicDescription& topic) 
 }
 
 }  // namespace
+
+absl::StatusOr<std::map<std::string, TopicDescription>> TopicsOf(
+    const std::filesystem::path& program, const std::string& prefix) {
+  const auto path = RootOf(program) / "deploy/kafka/topics.textproto";
+  ASSIGN_OR_RETURN(const std::string text, ReadText(path));
+  ASSIGN_OR_RETURN(const auto reg, eventstore::ParseTopicRegister(path.string(), text));
+  return eventstore::WantedBus(reg, {.prefix = prefix, .replicas_max = 1, .with_rules = false})
+      .topics;
+}
 
 Broker::Broker(std::filesystem::path program, std::unique_ptr<TemporaryFolder> folder)
     : program_(std::move(program)), folder_(std::move(folder)) {}

@@ -1,16 +1,23 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "eventstore/bus/bus_state.h"
 #include "eventstore/bus/kafka_settings.h"
 #include "tools/bench/bars.h"
 
 namespace records::bench {
+
+// The topics of deploy/kafka/topics.textproto, by name, under a prefix and without copies.
+// `program`: tools/broker, of the tree that is meant.
+absl::StatusOr<std::map<std::string, eventstore::TopicDescription>> TopicsOf(
+    const std::filesystem::path& program, const std::string& prefix);
 
 // A real broker in a folder of its own, by tools/broker; ended with this object, or with this
 // process however that ends. Not thread-safe.

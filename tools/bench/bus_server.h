@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "tools/bench/broker.h"
 #include "tools/bench/methods.h"
+#include "tools/bench/mock_broker.h"
 
 namespace records::bench {
 
@@ -34,20 +35,27 @@ class PublishingServer {
  public:
   static absl::StatusOr<std::unique_ptr<PublishingServer>> Start(
       const BenchOptions& options, const std::filesystem::path& folder);
+  // With the mock of a broker, which takes hardly any of the processor: it has no broker().
+  static absl::StatusOr<std::unique_ptr<PublishingServer>> StartWithMock(
+      const BenchOptions& options, const std::filesystem::path& folder);
 
   const RecordsServer& server() const { return *server_; }
   const Broker& broker() const { return *broker_; }
   std::string log_topic() const;
 
   absl::StatusOr<ExportedLag> ReadLag() const;
-  // Since the start.
+  // Since the start; of a mock nothing, as it is in this process.
   absl::StatusOr<PublishingCost> ReadCost() const;
   // Waits until it says that nothing is to be published.
   [[nodiscard]] absl::Status AwaitRelay(absl::Duration patience) const;
 
  private:
+  absl::Status StartServer(const BenchOptions& options, const std::filesystem::path& folder,
+                           const std::string& address);
+
   std::unique_ptr<Broker> broker_;
-  std::unique_ptr<RecordsServer> server_;  // after the broker: ends before it
+  std::unique_ptr<MockBroker> mock_;
+  std::unique_ptr<RecordsServer> server_;  // after the brokers: ends before them
 };
 
 // Adds what one second between the two cost.

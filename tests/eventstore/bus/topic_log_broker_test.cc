@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
-#include <thread>
+#include <filesystem>
 
 #include "absl/time/clock.h"
 #include "eventstore/bus/topic_log.h"
@@ -73,15 +73,24 @@ class TopicLogBrokerTest : public testing_support::BrokerTest {
     return *std::move(topic);
   }
 
-  // Until what keeps followers of partition 0 from reading is, or is no more.
-  static void WaitForHealth(const TopicLog& topic, absl::StatusCode code) {
+  // Follows until what keeps followers of partition 0 from reading is, or is no more.
+  static void WaitForHealth(const TopicLog& topic, Follower& follower, absl::StatusCode code) {
     const absl::Time deadline = absl::Now() + kBrokerTimeout;
-    absl::Status health = topic.ReadHealth(0);
-    while (health.code() != code && absl::Now() < deadline) {
-      std::this_thread::yield();
-      health = topic.ReadHealth(0);
+    while (topic.ReadHealth(0).code() != code && absl::Now() < deadline) {
+      const auto message = follower.Next(absl::Milliseconds(100));
+      ASSERT_TRUE(message.ok()) << message.status();
+      ASSERT_NE(message->kind, Kind::kEvent);
     }
-    EXPECT_EQ(health.code(), code) << health;
+    EXPECT_EQ(topic.ReadHealth(0).code(), code) << topic.ReadHealth(0);
+  }
+
+  static size_t CountThreads() {
+    size_t threads = 0;
+    for ([[maybe_unused]] const auto& task :
+         std::filesystem::directory_iterator("/proc/self/task")) {
+      ++threads;
+    }
+    return threads;
   }
 
   // The next event, or the error that stands in its place.
@@ -161,8 +170,8 @@ TEST_F(TopicLogBrokerTest, SaysThatItHasCaughtUpAndWakesForWhatComes) {
   const uint64_t seen = topic->WaitForBatch(Ledger::kEvents, 1'000'000, absl::ZeroDuration());
   Publish(4);
   EXPECT_GT(topic->WaitForBatch(Ledger::kEvents, seen, kBrokerTimeout), seen);
-  EXPECT_EQ(topic->Head(Ledger::kEvents, 1), log_.Head(Ledger::kEvents, 1));
   ExpectFollows(*follower, 1, 10);
+  EXPECT_EQ(topic->Head(Ledger::kEvents, 1), log_.Head(Ledger::kEvents, 1));
 }
 
 TEST_F(TopicLogBrokerTest, HearsOfAHeadWithoutAFollowerWhenAsked) {
@@ -387,11 +396,65 @@ TEST_F(TopicLogBrokerTest, AFollowerToWhomNothingComesSaysThatBrokersAreAwayAndB
   ASSERT_TRUE(follower.ok()) << follower.status();
   ExpectFollows(**follower, 0, 0);
   broker_->Signal(SIGSTOP);
-  WaitForHealth(**topic, absl::StatusCode::kUnavailable);
+  WaitForHealth(**topic, **follower, absl::StatusCode::kUnavailable);
   broker_->Signal(SIGCONT);
-  WaitForHealth(**topic, absl::StatusCode::kOk);
+  WaitForHealth(**topic, **follower, absl::StatusCode::kOk);
   Publish(20);
   ExpectFollows(**follower, 0, 5);
+}
+
+TEST_F(TopicLogBrokerTest, FollowersOfAllPartitionsShareAClientAndHaveNoThreadsOfTheirOwn) {
+  Publish(100);
+  const auto topic = OpenTopic();
+  std::vector<std::unique_ptr<Follower>> followers;
+  followers.push_back(*topic->Follow({.after = {.partition = 0}}));
+  ExpectFollows(*followers[0], 0, 0);
+  const size_t threads = CountThreads();
+  for (uint32_t partition = 1; partition < kPartitions; ++partition) {
+    followers.push_back(*topic->Follow({.after = {.partition = partition}}));
+    ExpectFollows(*followers[partition], partition, 0);
+  }
+  EXPECT_EQ(CountThreads(), threads);
+}
+
+// As while a view is rebuilt, and a replay reads besides.
+TEST_F(TopicLogBrokerTest, SeveralFollowersOfAPartitionEachHaveAllOfItAtTheirOwnPace) {
+  Publish(40);
+  const auto topic = OpenTopic();
+  const auto first = *topic->Follow({.after = {.partition = 0}});
+  ASSERT_TRUE(NextEvent(*first).ok());
+  auto second = *topic->Follow({.after = {.partition = 0}});
+  ExpectFollows(*second, 0, 0);
+  second.reset();  // in the midst of what `first` reads
+  Publish(40);
+  const auto third = *topic->Follow({.after = {.partition = 0}});
+  ExpectFollows(*third, 0, 0);
+  ExpectFollows(*first, 0, 1);
+}
+
+// What ends the client of all followers lets each go on where it was.
+TEST_F(TopicLogBrokerTest, FollowersGoOnTogetherAfterTheirClientWasGivenUp) {
+  Publish(40);
+  TopicLogOptions options = TopicOptions();
+  options.silence_max = absl::Seconds(1);
+  const auto topic = *TopicLog::Open(options);
+  std::vector<std::unique_ptr<Follower>> followers;
+  for (uint32_t partition = 0; partition < kPartitions; ++partition) {
+    followers.push_back(*topic->Follow({.after = {.partition = partition}}));
+    ExpectFollows(*followers[partition], partition, 0);
+  }
+  broker_->Signal(SIGSTOP);
+  WaitForHealth(*topic, *followers[0], absl::StatusCode::kUnavailable);
+  for (uint32_t partition = 1; partition < kPartitions; ++partition) {
+    ASSERT_TRUE(followers[partition]->Next(absl::ZeroDuration()).ok());
+    EXPECT_FALSE(topic->ReadHealth(partition).ok()) << partition;
+  }
+  broker_->Signal(SIGCONT);
+  Publish(40);
+  for (uint32_t partition = 0; partition < kPartitions; ++partition) {
+    ExpectFollows(*followers[partition], partition, 10);
+    EXPECT_TRUE(topic->ReadHealth(partition).ok());
+  }
 }
 
 }  // namespace
