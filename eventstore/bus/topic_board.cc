@@ -53,8 +53,8 @@ std::optional<TopicPlace> TopicBoard::PlaceAt(Position position) const {
   absl::MutexLock lock(&mutex_);
   if (position.partition >= partitions_.size()) return std::nullopt;
   const Partition& partition = partitions_[position.partition];
-  for (const PlaceSource* source : partition.sources) {
-    if (auto place = source->PlaceAt(position); place.has_value()) return place;
+  for (const Source& known : partition.sources) {
+    if (auto place = known.source->PlaceAt(position); place.has_value()) return place;
   }
   const auto it = std::find_if(partition.remembered.rbegin(), partition.remembered.rend(),
                                [&](const TopicPlace& place) { return place.position == position; });
@@ -64,30 +64,36 @@ std::optional<TopicPlace> TopicBoard::PlaceAt(Position position) const {
 
 void TopicBoard::Add(uint32_t partition, const PlaceSource* source) {
   absl::MutexLock lock(&mutex_);
-  partitions_[partition].sources.push_back(source);
+  partitions_[partition].sources.push_back({source, absl::OkStatus()});
 }
 
 void TopicBoard::Remove(uint32_t partition, const PlaceSource* source) {
   absl::MutexLock lock(&mutex_);
-  std::erase(partitions_[partition].sources, source);
-  if (partitions_[partition].sources.empty()) partitions_[partition].error = absl::OkStatus();
+  std::erase_if(partitions_[partition].sources,
+                [source](const Source& known) { return known.source == source; });
 }
 
 bool TopicBoard::IsBehind(uint32_t partition) const {
   absl::MutexLock lock(&mutex_);
-  const std::vector<const PlaceSource*>& sources = partitions_[partition].sources;
+  const std::vector<Source>& sources = partitions_[partition].sources;
   return std::any_of(sources.begin(), sources.end(),
-                     [](const PlaceSource* source) { return !source->AtEnd(); });
+                     [](const Source& known) { return !known.source->AtEnd(); });
 }
 
-void TopicBoard::SetError(uint32_t partition, absl::Status error) {
+void TopicBoard::SetError(uint32_t partition, const PlaceSource* source,
+                          const absl::Status& error) {
   absl::MutexLock lock(&mutex_);
-  partitions_[partition].error = std::move(error);
+  for (Source& known : partitions_[partition].sources) {
+    if (known.source == source) known.error = error;
+  }
 }
 
 absl::Status TopicBoard::Error(uint32_t partition) const {
   absl::MutexLock lock(&mutex_);
-  return partition < partitions_.size() ? partitions_[partition].error : absl::OkStatus();
+  if (partition >= partitions_.size()) return absl::OkStatus();
+  absl::Status error;
+  for (const Source& known : partitions_[partition].sources) error.Update(known.error);
+  return error;
 }
 
 }  // namespace records::eventstore

@@ -57,8 +57,9 @@ class TopicBoard {
   // Whether somebody reads a partition who has not had all of it.
   bool IsBehind(uint32_t partition) const;
 
-  // What keeps the followers of a partition from reading; OK: nothing.
-  void SetError(uint32_t partition, absl::Status error);
+  // What keeps one of those that were added from reading; OK: nothing.
+  void SetError(uint32_t partition, const PlaceSource* source, const absl::Status& error);
+  // Of the first of a partition that something keeps.
   absl::Status Error(uint32_t partition) const;
 
  private:
@@ -70,10 +71,14 @@ class TopicBoard {
     std::atomic<uint64_t> sequence{0};
   };
 
+  struct Source {
+    const PlaceSource* source = nullptr;
+    absl::Status error;
+  };
+
   struct Partition {
     std::deque<TopicPlace> remembered;
-    std::vector<const PlaceSource*> sources;
-    absl::Status error;
+    std::vector<Source> sources;
   };
 
   std::atomic<bool> closed_{false};

@@ -39,8 +39,11 @@ KafkaProperties PropertiesOf(const TopicFeedOptions& options) {
           {"fetch.queue.backoff.ms", "10"},
           // A partition that has room again waits for the question under way about the others.
           {"fetch.wait.max.ms", "100"},
-          // A message keeps the answer that it came in: what a queue can keep is bounded by this.
-          {"fetch.max.bytes", "8388608"},
+          // A message keeps the whole answer that it came in, also what others had in it. Where all
+          // partitions have about as much, one that is not read keeps so many times its own; at
+          // worst an answer for each of its messages.
+          {"fetch.max.bytes", "1048576"},
+          {"queued.min.messages", "1000"},
           {"socket.timeout.ms", "10000"}};
 }
 
@@ -106,7 +109,8 @@ class TopicFeed::Client {
     if (!heard_at_.compare_exchange_strong(heard, now)) return absl::OkStatus();
     if (PLANTED_BUG("silent-reader-waits")) return absl::OkStatus();
     const auto counted = CountPartitions(client_.get(), options_.topic, kSilenceWait);
-    return counted.ok() ? absl::OkStatus() : End(counted.status());
+    if (counted.ok() || heard_at_.load() != now) return absl::OkStatus();
+    return End(counted.status());
   }
 
   const TopicFeedOptions options_;
@@ -131,6 +135,9 @@ TopicFeed::~TopicFeed() {
   rd_kafka_queue_cb_event_enable(queue_.get(), nullptr, nullptr);
   const KafkaPartitions list = PartitionAt(client_.topic(), partition_, 0);
   rd_kafka_error_destroy(rd_kafka_incremental_unassign(client_.get(), list.get()));
+  // What was read ahead is of no use to who claims the partition next, and is let go of by this.
+  taken_ = Take();
+  LetGo();
   queue_.reset();
   feeds_.Release(client_, partition_);
 }
@@ -151,16 +158,24 @@ absl::Status TopicFeed::Start(int64_t offset) {
 
 void TopicFeed::LetGo() {
   for (size_t i = 0; i < taken_; ++i) {
-    if (messages_[i] != nullptr) rd_kafka_message_destroy(messages_[i]);
+    if (messages_[i] != nullptr) rd_kafka_message_destroy(std::exchange(messages_[i], nullptr));
   }
+  next_ = taken_ = 0;
+}
+
+size_t TopicFeed::Take() {
+  const ssize_t taken =
+      rd_kafka_consume_batch_queue(queue_.get(), 0, messages_.data(), messages_.size());
+  return static_cast<size_t>(std::max<ssize_t>(taken, 0));
+}
+
+bool TopicFeed::HasMore() const {
+  return next_ < taken_ || rd_kafka_queue_length(queue_.get()) > 0;
 }
 
 absl::StatusOr<bool> TopicFeed::Refill() {
   RETURN_IF_ERROR(client_.ended());
-  const ssize_t taken =
-      rd_kafka_consume_batch_queue(queue_.get(), 0, messages_.data(), messages_.size());
-  next_ = 0;
-  taken_ = static_cast<size_t>(std::max<ssize_t>(taken, 0));
+  taken_ = Take();
   if (taken_ > 0) {
     client_.Heard();
     return true;
@@ -183,7 +198,7 @@ absl::StatusOr<TopicFeed::Came> TopicFeed::Next() {
       return Came::kRecord;
     }
     if (message.err == RD_KAFKA_RESP_ERR__PARTITION_EOF) return Came::kEnd;
-    if (!IsLostConnection(message.err)) return client_.End(KafkaStatus(message.err, "reading"));
+    if (!IsLostConnection(message.err)) return KafkaStatus(message.err, "reading");
   }
 }
 

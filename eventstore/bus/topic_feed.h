@@ -43,8 +43,12 @@ class TopicFeed {
 
   enum class Came { kNothing, kRecord, kEnd };
   // What is next: nothing yet, a record, or the end of what is committed by now. An error, as
-  // KafkaStatus() says, is the end of this feed and of those that share its client: open anew.
+  // KafkaStatus() says, is the end of this feed: open anew. One of the client is told by all its
+  // feeds.
   [[nodiscard]] absl::StatusOr<Came> Next();
+
+  // Whether more has come than was asked for.
+  bool HasMore() const;
 
   // The record that came; its views are good until the next call.
   const LogTopicRecord& record() const { return record_; }
@@ -57,6 +61,7 @@ class TopicFeed {
   absl::Status Start(int64_t offset);
   // Whether there is more than what was taken from the queue.
   absl::StatusOr<bool> Refill();
+  size_t Take();
   void LetGo();
 
   TopicFeeds& feeds_;

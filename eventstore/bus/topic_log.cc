@@ -70,9 +70,12 @@ TopicLog::~TopicLog() {
 }
 
 void TopicLog::WatchHeads(absl::Duration refresh) const {
+  uint32_t next = 0;
   while (!board_.WaitUntilClosed(refresh)) {
-    for (uint32_t partition = 0; partition < partition_count() && !board_.closed(); ++partition) {
-      // What followers need of brokers they ask themselves, and say what is wrong.
+    for (uint32_t i = 0; i < partition_count() && !board_.closed(); ++i) {
+      const uint32_t partition = next++ % partition_count();
+      // What is wrong followers say; an answer that does not come takes long, so the rest waits for
+      // the next time.
       if (board_.IsBehind(partition) && !FindHead(Ledger::kEvents, partition).ok()) break;
     }
   }

@@ -54,22 +54,22 @@ bool TopicLogFollower::HasFeed() {
 
 void TopicLogFollower::RetryLater(const absl::Status& error) {
   feed_.reset();
-  healthy_ = false;
-  board_.SetError(after_.partition, error);
+  at_end_ = healthy_ = false;
+  board_.SetError(after_.partition, this, error);
   retry_at_ = Clock::now() + absl::ToChronoNanoseconds(retry_wait_);
   retry_wait_ = std::min(retry_wait_ * 2, options_.retry_wait_max);
 }
 
 absl::Status TopicLogFollower::Break(absl::Status status) {
   feed_.reset();
-  board_.SetError(after_.partition, status);
+  board_.SetError(after_.partition, this, status);
   broken_ = status;
   return status;
 }
 
 void TopicLogFollower::SayHealthy() {
   if (std::exchange(healthy_, true)) return;
-  board_.SetError(after_.partition, absl::OkStatus());
+  board_.SetError(after_.partition, this, absl::OkStatus());
   retry_wait_ = options_.retry_wait;
 }
 
@@ -78,6 +78,7 @@ absl::StatusOr<std::optional<StoredEvent>> TopicLogFollower::TakeRecord() {
   auto event = chain_.Take(record);
   if (!event.ok()) return Break(event.status());
   next_offset_ = record.offset + 1;
+  at_end_ = false;
   SayHealthy();
   board_.RaiseHead(chain_.last());
   {
@@ -98,6 +99,8 @@ absl::StatusOr<bool> TopicLogFollower::TakeEnd() {
         "the topic ends with event ", chain_.last().sequence, ", before ", after_.sequence)));
   }
   at_end_ = true;
+  // What has come since may have said otherwise before.
+  if (feed_->HasMore()) at_end_ = false;
   SayHealthy();
   return !std::exchange(said_caught_up_, true);
 }
@@ -147,9 +150,9 @@ absl::StatusOr<FollowMessage> TopicLogFollower::Next(absl::Duration wait) {
     if (previous_.position != current_.position) previous_ = current_;
   }
   ASSIGN_OR_RETURN(auto message, Poll());
-  const Clock::time_point until = Clock::now() + absl::ToChronoNanoseconds(wait);
+  const Clock::time_point begin = Clock::now();
   while (!message.has_value()) {
-    const absl::Duration left = absl::FromChrono(until - Clock::now());
+    const absl::Duration left = wait - absl::FromChrono(Clock::now() - begin);
     if (left <= absl::ZeroDuration()) return MessageWithoutEvent();
     // Asked before the feed is, so that nothing comes in between unseen.
     const uint64_t seen =

@@ -71,11 +71,12 @@ absl::StatusOr<std::vector<TopicReader::Tail>> TopicReader::ReadTailsOf(const st
                                                                         int32_t first,
                                                                         int32_t count,
                                                                         absl::Duration timeout) {
+  // The first before the last, so that what retention takes in between is not between them.
   PartitionOffsets ends;
   for (int32_t i = 0; i < count; ++i) ends[{topic, first + i}] = 0;
   PartitionOffsets starts = ends;
-  RETURN_IF_ERROR(ListOffsets(client_.get(), OffsetOf::kCommittedEnd, timeout, ends));
   RETURN_IF_ERROR(ListOffsets(client_.get(), OffsetOf::kFirst, timeout, starts));
+  RETURN_IF_ERROR(ListOffsets(client_.get(), OffsetOf::kCommittedEnd, timeout, ends));
   std::vector<Tail> tails;
   for (const auto& [partition, end] : ends) {
     ASSIGN_OR_RETURN(auto last, LastBetween(partition, starts[partition], end, timeout));

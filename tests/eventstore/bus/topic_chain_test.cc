@@ -183,12 +183,12 @@ TEST_F(TopicPlaceTest, IsRememberedWithTheLastFewOfItsPartition) {
   EXPECT_TRUE(board.PlaceAt({kPartition, 2}).has_value());
 }
 
-TEST(TopicBoardTest, AWaitEndsWithADeliveryAndWithTheEnd) {
+TEST(TopicBoardTest, AWaitEndsWithAnArrivalAndWithTheEnd) {
   TopicBoard board(2);
   const uint64_t seen = board.WaitForBatch(0, absl::ZeroDuration());
   std::thread other([&board] {
     board.RaiseHead({1, 7});
-    board.Delivered(1);
+    board.Arrived();
   });
   EXPECT_EQ(board.WaitForBatch(seen, absl::InfiniteDuration()), seen + 1);
   other.join();
@@ -196,6 +196,39 @@ TEST(TopicBoardTest, AWaitEndsWithADeliveryAndWithTheEnd) {
   EXPECT_EQ(board.Head(0), (Position{0, 0}));
   board.Close();
   EXPECT_EQ(board.WaitForBatch(seen + 1, absl::InfiniteDuration()), seen + 1);
+  EXPECT_TRUE(board.WaitUntilClosed(absl::InfiniteDuration()));
+}
+
+TEST(TopicBoardTest, AHeadIsOnlyRaised) {
+  TopicBoard board(2);
+  board.RaiseHead({1, 7});
+  board.RaiseHead({1, 5});
+  EXPECT_EQ(board.Head(1), (Position{1, 7}));
+  EXPECT_EQ(board.Head(9), (Position{9, 0}));  // of no partition it knows
+}
+
+TEST(TopicBoardTest, APartitionIsBehindWhileSomebodyReadsItWhoHasNotHadAllOfIt) {
+  struct Source : PlaceSource {
+    std::optional<TopicPlace> PlaceAt(Position) const override { return std::nullopt; }
+    bool AtEnd() const override { return at_end; }
+    bool at_end = false;
+  };
+  TopicBoard board(2);
+  Source first, second;
+  EXPECT_FALSE(board.IsBehind(1));
+  board.Add(1, &first);
+  board.Add(1, &second);
+  first.at_end = true;
+  EXPECT_TRUE(board.IsBehind(1));
+  EXPECT_FALSE(board.IsBehind(0));
+  second.at_end = true;
+  EXPECT_FALSE(board.IsBehind(1));
+  board.SetError(1, &first, absl::UnavailableError("away"));
+  board.SetError(1, &second, absl::OkStatus());
+  EXPECT_FALSE(board.Error(1).ok());
+  board.Remove(1, &first);
+  EXPECT_TRUE(board.Error(1).ok());
+  board.Remove(1, &second);
 }
 
 }  // namespace

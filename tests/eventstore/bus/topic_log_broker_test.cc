@@ -73,15 +73,16 @@ class TopicLogBrokerTest : public testing_support::BrokerTest {
     return *std::move(topic);
   }
 
-  // Follows until what keeps followers of partition 0 from reading is, or is no more.
-  static void WaitForHealth(const TopicLog& topic, Follower& follower, absl::StatusCode code) {
+  // Follows until what keeps followers of a partition from reading is, or is no more.
+  static void WaitForHealth(const TopicLog& topic, Follower& follower, absl::StatusCode code,
+                            uint32_t partition = 0) {
     const absl::Time deadline = absl::Now() + kBrokerTimeout;
-    while (topic.ReadHealth(0).code() != code && absl::Now() < deadline) {
+    while (topic.ReadHealth(partition).code() != code && absl::Now() < deadline) {
       const auto message = follower.Next(absl::Milliseconds(100));
       ASSERT_TRUE(message.ok()) << message.status();
       ASSERT_NE(message->kind, Kind::kEvent);
     }
-    EXPECT_EQ(topic.ReadHealth(0).code(), code) << topic.ReadHealth(0);
+    EXPECT_EQ(topic.ReadHealth(partition).code(), code) << topic.ReadHealth(partition);
   }
 
   static size_t CountThreads() {
@@ -432,6 +433,26 @@ TEST_F(TopicLogBrokerTest, SeveralFollowersOfAPartitionEachHaveAllOfItAtTheirOwn
   ExpectFollows(*first, 0, 1);
 }
 
+// Its partition is free again in a client that others go on with: what the one before had not taken
+// is nothing to the next.
+TEST_F(TopicLogBrokerTest, AFollowerThatIsLetGoOfLeavesItsPartitionToTheNextInTheSameClient) {
+  Publish(2'000);
+  const auto topic = OpenTopic();
+  const auto other = *topic->Follow({.after = {.partition = 1}});
+  ASSERT_TRUE(NextEvent(*other).ok());
+  auto before = *topic->Follow({.after = {.partition = 0}});
+  ASSERT_TRUE(NextEvent(*before).ok());
+  const size_t threads = CountThreads();
+  for (int i = 0; i < 10; ++i) {
+    before.reset();
+    before = *topic->Follow({.after = {.partition = 0}});
+    ASSERT_TRUE(NextEvent(*before).ok());
+  }
+  ExpectFollows(*before, 0, 1);
+  ExpectFollows(*other, 1, 1);
+  EXPECT_EQ(CountThreads(), threads);
+}
+
 // What ends the client of all followers lets each go on where it was.
 TEST_F(TopicLogBrokerTest, FollowersGoOnTogetherAfterTheirClientWasGivenUp) {
   Publish(40);
@@ -444,10 +465,8 @@ TEST_F(TopicLogBrokerTest, FollowersGoOnTogetherAfterTheirClientWasGivenUp) {
     ExpectFollows(*followers[partition], partition, 0);
   }
   broker_->Signal(SIGSTOP);
-  WaitForHealth(*topic, *followers[0], absl::StatusCode::kUnavailable);
-  for (uint32_t partition = 1; partition < kPartitions; ++partition) {
-    ASSERT_TRUE(followers[partition]->Next(absl::ZeroDuration()).ok());
-    EXPECT_FALSE(topic->ReadHealth(partition).ok()) << partition;
+  for (uint32_t partition = 0; partition < kPartitions; ++partition) {
+    WaitForHealth(*topic, *followers[partition], absl::StatusCode::kUnavailable, partition);
   }
   broker_->Signal(SIGCONT);
   Publish(40);
