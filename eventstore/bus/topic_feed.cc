@@ -42,8 +42,8 @@ KafkaProperties PropertiesOf(const TopicFeedOptions& options) {
           // A message keeps the whole answer that it came in, also what others had in it. Where all
           // partitions have about as much, one that is not read keeps so many times its own; at
           // worst an answer for each of its messages.
-          {"fetch.max.bytes", "1048576"},
-          {"queued.min.messages", "1000"},
+          {"fetch.max.bytes", "4194304"},
+          {"queued.min.messages", "2000"},
           {"socket.timeout.ms", "10000"}};
 }
 

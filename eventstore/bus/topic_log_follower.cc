@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "eventstore/bus/log_topic.h"
+#include "eventstore/planted_bug.h"
 #include "eventstore/status_macros.h"
 
 namespace records::eventstore {
@@ -77,7 +78,7 @@ absl::StatusOr<std::optional<StoredEvent>> TopicLogFollower::TakeRecord() {
   const LogTopicRecord& record = feed_->record();
   auto event = chain_.Take(record);
   if (!event.ok()) return Break(event.status());
-  next_offset_ = record.offset + 1;
+  if (!PLANTED_BUG("follower-place-not-kept")) next_offset_ = record.offset + 1;
   at_end_ = false;
   SayHealthy();
   board_.RaiseHead(chain_.last());

@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include <filesystem>
+#include <limits>
 
 #include "absl/time/clock.h"
 #include "eventstore/bus/topic_log.h"
@@ -431,6 +432,27 @@ TEST_F(TopicLogBrokerTest, SeveralFollowersOfAPartitionEachHaveAllOfItAtTheirOwn
   const auto third = *topic->Follow({.after = {.partition = 0}});
   ExpectFollows(*third, 0, 0);
   ExpectFollows(*first, 0, 1);
+}
+
+// Else a view that stands still would seem to have everything.
+TEST_F(TopicLogBrokerTest, HowFarTheTopicGoesIsHeardWhileAFollowerIsNotAsked) {
+  Publish(40);
+  TopicLogOptions options = TopicOptions();
+  options.head_refresh = absl::Milliseconds(50);
+  const auto topic = *TopicLog::Open(options);
+  const auto follower = *topic->Follow({.after = {.partition = 0}});
+  ExpectFollows(*follower, 0, 0);
+  const auto caught_up = follower->Next(kBrokerTimeout);
+  ASSERT_TRUE(caught_up.ok()) << caught_up.status();
+  ASSERT_EQ(caught_up->kind, Kind::kCaughtUp);
+  Publish(40);
+  const Position head = log_.Head(Ledger::kEvents, 0);
+  const absl::Time deadline = absl::Now() + kBrokerTimeout;
+  while (topic->Head(Ledger::kEvents, 0) < head && absl::Now() < deadline) {
+    topic->WaitForBatch(Ledger::kEvents, std::numeric_limits<uint64_t>::max(),
+                        absl::Milliseconds(10));
+  }
+  EXPECT_EQ(topic->Head(Ledger::kEvents, 0), head);
 }
 
 // Its partition is free again in a client that others go on with: what the one before had not taken
