@@ -47,6 +47,10 @@ KafkaProperties PropertiesOf(const TopicFeedOptions& options) {
           {"socket.timeout.ms", "10000"}};
 }
 
+bool IsEnd(const rd_kafka_message_t& message) {
+  return message.err == RD_KAFKA_RESP_ERR__PARTITION_EOF;
+}
+
 }  // namespace
 
 // A client of librdkafka and which partitions it reads. Thread-safe.
@@ -88,7 +92,16 @@ class TopicFeed::Client {
     return status;
   }
 
-  void Heard() { heard_at_ = steady_clock::now().time_since_epoch(); }
+  void Heard(const rd_kafka_message_t& first) {
+    heard_at_ = steady_clock::now().time_since_epoch();
+    if (first.err == RD_KAFKA_RESP_ERR_NO_ERROR || IsEnd(first)) gives_ = true;
+  }
+
+  // An error of one partition. A client that gave nothing since the one before ends: what it knows
+  // of topics or brokers may be what is wrong, and none of its feeds loses by a new one.
+  absl::Status PartitionError(const absl::Status& status) {
+    return gives_.exchange(false) ? status : End(status);
+  }
 
   // For who has found nothing: what the client has to say of itself, and whether it is still alive.
   absl::Status Serve() {
@@ -116,6 +129,7 @@ class TopicFeed::Client {
   const TopicFeedOptions options_;
   const KafkaClient client_;
   std::atomic<steady_clock::duration> heard_at_{steady_clock::now().time_since_epoch()};
+  std::atomic<bool> gives_{false};
   mutable absl::Mutex mutex_;
   std::set<int32_t> claimed_ ABSL_GUARDED_BY(mutex_);
   absl::Status ended_ ABSL_GUARDED_BY(mutex_);
@@ -177,7 +191,7 @@ absl::StatusOr<bool> TopicFeed::Refill() {
   RETURN_IF_ERROR(client_.ended());
   taken_ = Take();
   if (taken_ > 0) {
-    client_.Heard();
+    client_.Heard(*messages_[0]);
     return true;
   }
   RETURN_IF_ERROR(client_.Serve());
@@ -197,8 +211,10 @@ absl::StatusOr<TopicFeed::Came> TopicFeed::Next() {
       record_ = internal::LogTopicRecordOf(message);
       return Came::kRecord;
     }
-    if (message.err == RD_KAFKA_RESP_ERR__PARTITION_EOF) return Came::kEnd;
-    if (!IsLostConnection(message.err)) return KafkaStatus(message.err, "reading");
+    if (IsEnd(message)) return Came::kEnd;
+    if (!IsLostConnection(message.err)) {
+      return client_.PartitionError(KafkaStatus(message.err, "reading"));
+    }
   }
 }
 

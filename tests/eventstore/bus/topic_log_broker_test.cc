@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include <filesystem>
+#include <fstream>
 #include <limits>
 
 #include "absl/time/clock.h"
@@ -86,13 +87,15 @@ class TopicLogBrokerTest : public testing_support::BrokerTest {
     EXPECT_EQ(topic.ReadHealth(partition).code(), code) << topic.ReadHealth(partition);
   }
 
-  static size_t CountThreads() {
-    size_t threads = 0;
-    for ([[maybe_unused]] const auto& task :
-         std::filesystem::directory_iterator("/proc/self/task")) {
-      ++threads;
+  // Clients of librdkafka that this process has: each has a main thread.
+  static size_t CountClients() {
+    size_t clients = 0;
+    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+      std::ifstream file(task.path() / "comm");
+      std::string name;
+      if (std::getline(file, name) && name == "rdk:main") ++clients;
     }
-    return threads;
+    return clients;
   }
 
   // The next event, or the error that stands in its place.
@@ -405,18 +408,20 @@ TEST_F(TopicLogBrokerTest, AFollowerToWhomNothingComesSaysThatBrokersAreAwayAndB
   ExpectFollows(**follower, 0, 5);
 }
 
-TEST_F(TopicLogBrokerTest, FollowersOfAllPartitionsShareAClientAndHaveNoThreadsOfTheirOwn) {
+TEST_F(TopicLogBrokerTest, FollowersOfAllPartitionsShareAClient) {
   Publish(100);
+  relay_.reset();  // its sessions have clients, too
   const auto topic = OpenTopic();
   std::vector<std::unique_ptr<Follower>> followers;
   followers.push_back(*topic->Follow({.after = {.partition = 0}}));
   ExpectFollows(*followers[0], 0, 0);
-  const size_t threads = CountThreads();
+  const size_t clients = CountClients();
+  EXPECT_GE(clients, 1u);
   for (uint32_t partition = 1; partition < kPartitions; ++partition) {
     followers.push_back(*topic->Follow({.after = {.partition = partition}}));
     ExpectFollows(*followers[partition], partition, 0);
   }
-  EXPECT_EQ(CountThreads(), threads);
+  EXPECT_EQ(CountClients(), clients);
 }
 
 // As while a view is rebuilt, and a replay reads besides.
@@ -441,10 +446,15 @@ TEST_F(TopicLogBrokerTest, HowFarTheTopicGoesIsHeardWhileAFollowerIsNotAsked) {
   options.head_refresh = absl::Milliseconds(50);
   const auto topic = *TopicLog::Open(options);
   const auto follower = *topic->Follow({.after = {.partition = 0}});
-  ExpectFollows(*follower, 0, 0);
-  const auto caught_up = follower->Next(kBrokerTimeout);
-  ASSERT_TRUE(caught_up.ok()) << caught_up.status();
-  ASSERT_EQ(caught_up->kind, Kind::kCaughtUp);
+  // To the end, which it may say before the last events, once: brokers show them a moment later.
+  bool caught_up = false;
+  for (uint64_t events = 0; !caught_up || events < 10;) {
+    const auto message = follower->Next(kBrokerTimeout);
+    ASSERT_TRUE(message.ok()) << message.status();
+    if (message->kind == Kind::kEvent) ++events;
+    if (message->kind == Kind::kCaughtUp) caught_up = true;
+    ASSERT_NE(message->kind, Kind::kHeartbeat) << "nothing came in time";
+  }
   Publish(40);
   const Position head = log_.Head(Ledger::kEvents, 0);
   const absl::Time deadline = absl::Now() + kBrokerTimeout;
@@ -459,12 +469,13 @@ TEST_F(TopicLogBrokerTest, HowFarTheTopicGoesIsHeardWhileAFollowerIsNotAsked) {
 // is nothing to the next.
 TEST_F(TopicLogBrokerTest, AFollowerThatIsLetGoOfLeavesItsPartitionToTheNextInTheSameClient) {
   Publish(2'000);
+  relay_.reset();  // its sessions have clients, too
   const auto topic = OpenTopic();
   const auto other = *topic->Follow({.after = {.partition = 1}});
   ASSERT_TRUE(NextEvent(*other).ok());
   auto before = *topic->Follow({.after = {.partition = 0}});
   ASSERT_TRUE(NextEvent(*before).ok());
-  const size_t threads = CountThreads();
+  const size_t clients = CountClients();
   for (int i = 0; i < 10; ++i) {
     before.reset();
     before = *topic->Follow({.after = {.partition = 0}});
@@ -472,7 +483,7 @@ TEST_F(TopicLogBrokerTest, AFollowerThatIsLetGoOfLeavesItsPartitionToTheNextInTh
   }
   ExpectFollows(*before, 0, 1);
   ExpectFollows(*other, 1, 1);
-  EXPECT_EQ(CountThreads(), threads);
+  EXPECT_EQ(CountClients(), clients);
 }
 
 // What ends the client of all followers lets each go on where it was.
