@@ -15,11 +15,10 @@
 namespace records::eventstore {
 namespace {
 
-using internal::KafkaDeleter;
+using internal::KafkaError;
 using internal::KafkaEvent;
 using internal::KafkaPartitions;
 using internal::KafkaQueue;
-using KafkaError = std::unique_ptr<rd_kafka_error_t, KafkaDeleter<&rd_kafka_error_destroy>>;
 
 constexpr absl::Duration kEventWait = absl::Milliseconds(100);
 // A broker that does not answer is not waited for longer when leaving: it will notice.
@@ -138,8 +137,8 @@ absl::Status GroupMembership::RunSession() {
                    OpenKafkaClient(RD_KAFKA_CONSUMER, options_.settings, Properties(),
                                    RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_ERROR));
   rd_kafka_poll_set_consumer(client.get());
-  const KafkaPartitions topics(rd_kafka_topic_partition_list_new(1));
-  rd_kafka_topic_partition_list_add(topics.get(), options_.topic.c_str(), RD_KAFKA_PARTITION_UA);
+  const KafkaPartitions topics =
+      internal::PartitionAt(options_.topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_OFFSET_INVALID);
   RETURN_IF_ERROR(KafkaStatus(rd_kafka_subscribe(client.get(), topics.get()),
                               absl::StrCat("joining the group ", options_.group)));
   const KafkaQueue queue(rd_kafka_queue_get_consumer(client.get()));

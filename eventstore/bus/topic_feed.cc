@@ -16,6 +16,7 @@ namespace {
 
 using internal::CountPartitions;
 using internal::IsLostConnection;
+using internal::KafkaError;
 using internal::KafkaMessage;
 using internal::KafkaPartitions;
 using internal::PartitionAt;
@@ -25,16 +26,8 @@ constexpr size_t kTakenAtOnce = 256;
 // How long brokers are asked whether they are there.
 constexpr absl::Duration kSilenceWait = absl::Seconds(2);
 
-KafkaProperties PropertiesOf(const TopicFeedOptions& options) {
-  return {{"group.id", options.group},
-          {"isolation.level", "read_committed"},
-          {"enable.auto.commit", "false"},
-          {"enable.auto.offset.store", "false"},
-          {"enable.partition.eof", "true"},
-          {"auto.offset.reset", "earliest"},
-          {"allow.auto.create.topics", "false"},
-          {"check.crcs", "true"},
-          {"queued.max.messages.kbytes", absl::StrCat(options.queue_kbytes)},
+KafkaProperties ReadingAhead() {
+  return {{"queued.max.messages.kbytes", "2048"},
           // A full queue is looked at again soon.
           {"fetch.queue.backoff.ms", "10"},
           // A partition that has room again waits for the question under way about the others.
@@ -43,8 +36,7 @@ KafkaProperties PropertiesOf(const TopicFeedOptions& options) {
           // partitions have about as much, one that is not read keeps so many times its own; at
           // worst an answer for each of its messages.
           {"fetch.max.bytes", "4194304"},
-          {"queued.min.messages", "2000"},
-          {"socket.timeout.ms", "10000"}};
+          {"queued.min.messages", "2000"}};
 }
 
 bool IsEnd(const rd_kafka_message_t& message) {
@@ -58,8 +50,7 @@ class TopicFeed::Client {
  public:
   static absl::StatusOr<std::unique_ptr<Client>> Open(const TopicFeedOptions& options) {
     ASSIGN_OR_RETURN(KafkaClient client,
-                     OpenKafkaClient(RD_KAFKA_CONSUMER, options.settings, PropertiesOf(options)));
-    rd_kafka_poll_set_consumer(client.get());
+                     internal::OpenKafkaReader(options.settings, options.group, ReadingAhead()));
     return std::make_unique<Client>(options, std::move(client));
   }
 
@@ -148,7 +139,7 @@ TopicFeed::~TopicFeed() {
   LetGo();
   rd_kafka_queue_cb_event_enable(queue_.get(), nullptr, nullptr);
   const KafkaPartitions list = PartitionAt(client_.topic(), partition_, 0);
-  rd_kafka_error_destroy(rd_kafka_incremental_unassign(client_.get(), list.get()));
+  const KafkaError ignored(rd_kafka_incremental_unassign(client_.get(), list.get()));
   // What was read ahead is of no use to who claims the partition next, and is let go of by this.
   taken_ = Take();
   LetGo();
@@ -163,11 +154,10 @@ absl::Status TopicFeed::Start(int64_t offset) {
       queue_.get(),
       [](rd_kafka_t*, void* feed) { static_cast<const TopicFeed*>(feed)->on_more_(); }, this);
   const KafkaPartitions list = PartitionAt(client_.topic(), partition_, offset);
-  rd_kafka_error_t* error = rd_kafka_incremental_assign(client_.get(), list.get());
+  const KafkaError error(rd_kafka_incremental_assign(client_.get(), list.get()));
   if (error == nullptr) return absl::OkStatus();
-  const rd_kafka_resp_err_t code = rd_kafka_error_code(error);
-  rd_kafka_error_destroy(error);
-  return client_.End(KafkaStatus(code, absl::StrCat("reading ", client_.topic(), "/", partition_)));
+  return client_.End(KafkaStatus(rd_kafka_error_code(error.get()),
+                                 absl::StrCat("reading ", client_.topic(), "/", partition_)));
 }
 
 void TopicFeed::LetGo() {

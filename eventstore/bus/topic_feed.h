@@ -29,7 +29,6 @@ struct TopicFeedOptions {
   // When nothing has come for so long, brokers are asked whether they are there: a client that has
   // lost all of them is silent, and a new one finds them again.
   absl::Duration silence_max = absl::Seconds(30);
-  int queue_kbytes = 2048;  // of what is read ahead, for each feed
 };
 
 // Reads one partition of a topic from an offset on: only what was committed. Nothing here waits for

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "eventstore/bus/log_topic.h"
 #include "eventstore/planted_bug.h"
 #include "eventstore/status_macros.h"
 

@@ -31,21 +31,11 @@ class TopicReader::Deadline {
 absl::StatusOr<std::unique_ptr<TopicReader>> TopicReader::Open(const KafkaSettings& settings,
                                                                const std::string& group,
                                                                const KafkaProperties& more) {
-  KafkaProperties properties = {{"group.id", group},
-                                {"isolation.level", "read_committed"},
-                                {"enable.auto.commit", "false"},
-                                {"enable.auto.offset.store", "false"},
-                                {"enable.partition.eof", "true"},
-                                {"auto.offset.reset", "earliest"},
-                                {"allow.auto.create.topics", "false"},
-                                {"check.crcs", "true"},
-                                // An end is told with the first answer: do not wait for more.
-                                {"fetch.wait.max.ms", "10"},
-                                {"socket.timeout.ms", "10000"},
+  // An end is told with the first answer: do not wait for more.
+  KafkaProperties properties = {{"fetch.wait.max.ms", "10"},
                                 {"queued.max.messages.kbytes", "16384"}};
   properties.insert(properties.end(), more.begin(), more.end());
-  ASSIGN_OR_RETURN(KafkaClient client, OpenKafkaClient(RD_KAFKA_CONSUMER, settings, properties));
-  rd_kafka_poll_set_consumer(client.get());
+  ASSIGN_OR_RETURN(KafkaClient client, internal::OpenKafkaReader(settings, group, properties));
   return std::unique_ptr<TopicReader>(new TopicReader(std::move(client)));
 }
 

@@ -4,7 +4,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "eventstore/bus/kafka_client.h"
 #include "eventstore/bus/log_topic.h"
 #include "eventstore/status_macros.h"
 
@@ -41,6 +40,23 @@ absl::string_view HeaderOf(const rd_kafka_headers_t* headers, const char* name) 
 }
 
 }  // namespace
+
+absl::StatusOr<KafkaClient> OpenKafkaReader(const KafkaSettings& settings, const std::string& group,
+                                            const KafkaProperties& more) {
+  KafkaProperties properties = {{"group.id", group},
+                                {"isolation.level", "read_committed"},
+                                {"enable.auto.commit", "false"},
+                                {"enable.auto.offset.store", "false"},
+                                {"enable.partition.eof", "true"},
+                                {"auto.offset.reset", "earliest"},
+                                {"allow.auto.create.topics", "false"},
+                                {"check.crcs", "true"},
+                                {"socket.timeout.ms", "10000"}};
+  properties.insert(properties.end(), more.begin(), more.end());
+  ASSIGN_OR_RETURN(KafkaClient client, OpenKafkaClient(RD_KAFKA_CONSUMER, settings, properties));
+  rd_kafka_poll_set_consumer(client.get());
+  return client;
+}
 
 KafkaPartitions PartitionAt(const std::string& topic, int32_t partition, int64_t offset) {
   KafkaPartitions list(rd_kafka_topic_partition_list_new(1));

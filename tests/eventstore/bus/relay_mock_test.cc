@@ -181,7 +181,8 @@ TEST_F(RelayMockTest, ATopicWhoseEndABrokerDoesNotSayIsNotTakenForAnEmptyOne) {
     relay.Start();
     ASSERT_TRUE(relay.WaitForAll(absl::Now() + kLongest).ok());
   }
-  constexpr int kQuestions = 2 * 2;  // both ends of progress and log, each of one broker or more
+  constexpr int kQuestions =
+      2 * 2;  // both ends of progress and of the log, of all its partitions at once
   for (int fails = 0; fails < kQuestions; ++fails) {
     SCOPED_TRACE(fails);
     std::vector<rd_kafka_resp_err_t> answers(fails, RD_KAFKA_RESP_ERR_NO_ERROR);
